@@ -1,0 +1,52 @@
+"""The hot code: one source, run as it is or compiled by Cython.
+
+`router.py` and the `router.*.so` made of it stand side by side, and Python takes the compiled one. FASTWEB_PURE=1 in the
+environment makes it take the source. A module whose name starts with an underscore is never compiled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, ModuleSpec, SourceFileLoader
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from types import ModuleType
+
+__all__ = ["hot_modules", "is_compiled"]
+
+
+class SourceFinder(MetaPathFinder):
+    """Finds the modules of this package in their .py files, whatever lies beside them."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is None or fullname.rpartition(".")[0] != __name__:
+            return None
+        for folder in path:
+            spec = FileFinder(folder, (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(fullname)
+            if spec is not None:
+                return spec
+        return None
+
+
+def hot_modules() -> list[str]:
+    """The full names of the modules that are compiled where that is possible."""
+    names = {module.name for module in iter_modules(__path__)}
+    return [f"{__name__}.{name}" for name in sorted(names) if not name.startswith("_")]
+
+
+def is_compiled() -> bool:
+    """True where every hot module is the compiled one, False where any runs as plain Python."""
+    specs = [find_spec(name) for name in hot_modules()]
+    return bool(specs) and all(spec is not None and isinstance(spec.loader, ExtensionFileLoader) for spec in specs)
+
+
+# Before any module of the package can be imported.
+if os.environ.get("FASTWEB_PURE", "") not in ("", "0") and not any(
+    type(finder).__name__ == SourceFinder.__name__ for finder in sys.meta_path
+):
+    sys.meta_path.insert(0, SourceFinder())

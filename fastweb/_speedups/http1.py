@@ -1,0 +1,498 @@
+"""One HTTP/1.1 connection, between the transport's callbacks and the app's coroutines: the hot path, and nothing that awaits.
+
+httptools (llhttp) cuts the bytes; what it reports becomes streams, one a request, in the order they came:
+
+    data_received -> parser -> on_url, on_header … on_message_complete     the stream being *parsed*
+                       |
+                     queue      streams whose turn has not come
+                       |
+                     current    the stream being *answered*: the only one that may write, so answers keep their order
+
+A stream is opened when its turn comes and its request is complete, or when its head is and the app wants it then. What is left to
+`fastweb.server.http1`, which subclasses both classes: everything with `async` in it, and the rare cases.
+
+Time is the worker's coarse clock, `hub.now`, which its sweep advances; `phase` and `since` are all a connection keeps of it.
+
+    IDLE     between requests                           keep_alive_timeout
+    HEAD     a request's head is coming                 header_timeout, from its first byte
+    BODY     its body is coming, and waited for         body_timeout, from the last piece
+    BUSY     the app is at work                         no limit of ours
+    LINGER   closed for writing, read and thrown away   linger_timeout
+"""
+
+from collections import deque
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from fastweb._speedups import _shim as cython  # type: ignore[no-redef]
+
+from fastweb._speedups.request import split_target, unquote
+from fastweb._speedups.response import HAS_CLOSE, HAS_DATE, HAS_LENGTH, HAS_SERVER
+
+__all__ = ["BODY", "BUSY", "HEAD", "IDLE", "LINGER", "BaseConnection", "BaseStream", "Refusal"]
+
+IDLE = 0
+HEAD = 1
+BODY = 2
+BUSY = 3
+LINGER = 4
+
+_IDLE: cython.int = 0
+_HEAD: cython.int = 1
+_BODY: cython.int = 2
+_BUSY: cython.int = 3
+
+_FLAG_LENGTH: cython.int = HAS_LENGTH
+_FLAG_CLOSE: cython.int = HAS_CLOSE
+_FLAG_DATE: cython.int = HAS_DATE
+_FLAG_SERVER: cython.int = HAS_SERVER
+
+#: Methods as str, once each.
+_METHODS = {
+    name.encode(): name
+    for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+}
+
+#: Bytes of a body that wait for an app which reads it in pieces, before the client has to wait, too.
+BODY_BUFFER: cython.Py_ssize_t = 256 * 1024
+
+
+class Refusal(Exception):
+    """A request that is not handed to the app: (status, why)."""
+
+
+@cython.cclass
+class BaseStream:
+    """One request and its answer; see `fastweb.types.Stream`."""
+
+    connection = cython.declare(object, visibility="readonly")
+    method = cython.declare(str, visibility="readonly")
+    raw_target = cython.declare(bytes, visibility="readonly")
+    headers = cython.declare(list, visibility="readonly")
+    http_version = cython.declare(str, visibility="readonly")
+    body_complete = cython.declare(cython.bint, visibility="readonly")
+    started = cython.declare(cython.bint, visibility="public")
+    finished = cython.declare(cython.bint, visibility="public")
+    disconnected = cython.declare(cython.bint, visibility="public")
+    #: The app is answering it, or the server is.
+    opened = cython.declare(cython.bint, visibility="public")
+    #: The connection closes after this answer.
+    close = cython.declare(cython.bint, visibility="public")
+    #: The client waits for "100 Continue" before it sends the body.
+    expects_continue = cython.declare(cython.bint, visibility="public")
+    #: The exception for whoever asks for more of a body of which no more will come.
+    body_error = cython.declare(object, visibility="public")
+    #: Futures of those who wait for the body or for the end.
+    waiters = cython.declare(object, visibility="public")
+    #: The status that was sent; before that, the status of the refusal that is to be sent.
+    status = cython.declare(cython.int, visibility="public")
+    _path: object
+    _raw_path: object
+    _query: object
+    _buffer: object
+    _size: cython.Py_ssize_t
+
+    def __init__(self, connection, method: str, target: bytes, headers: list, http_version: str, close: cython.bint):
+        self.connection = connection
+        self.method = method
+        self.raw_target = target
+        self.headers = headers
+        self.http_version = http_version
+        self.close = close
+        self.body_complete = False
+        self.started = False
+        self.finished = False
+        self.disconnected = False
+        self.opened = False
+        self.expects_continue = False
+        self.body_error = None
+        self.waiters = None
+        self.status = 0
+        self._path = None
+        self._raw_path = None
+        self._query = None
+        self._buffer = b""
+        self._size = 0
+
+    @cython.cfunc
+    def _split(self) -> cython.bint:
+        target: bytes = self.raw_target
+        if not target.startswith(b"/"):
+            # absolute-form (RFC 9112 section 3.2.2): its authority goes; asterisk-form stays as it is.
+            scheme: cython.Py_ssize_t = target.find(b"://")
+            if scheme >= 0:
+                slash: cython.Py_ssize_t = target.find(b"/", scheme + 3)
+                query: cython.Py_ssize_t = target.find(b"?", scheme + 3)
+                if slash >= 0 and (query < 0 or slash < query):
+                    target = target[slash:]
+                else:
+                    target = b"/" + (target[query:] if query >= 0 else b"")
+        self._raw_path, self._query = split_target(target)
+        return True
+
+    @property
+    def path(self):
+        if self._path is None:
+            if self._raw_path is None:
+                self._split()
+            self._path = unquote(self._raw_path)
+        return self._path
+
+    @property
+    def raw_path(self):
+        if self._raw_path is None:
+            self._split()
+        return self._raw_path
+
+    @property
+    def query_string(self):
+        if self._raw_path is None:
+            self._split()
+        return self._query
+
+    @property
+    def body(self):
+        """What has come of the body and was not taken."""
+        if type(self._buffer) is bytearray:
+            self._buffer = bytes(self._buffer)
+        return self._buffer
+
+    @property
+    def scheme(self):
+        return self.connection.scheme
+
+    @property
+    def client(self):
+        return self.connection.client
+
+    @property
+    def server(self):
+        return self.connection.server
+
+    @cython.ccall
+    def feed(self, data: bytes, limit: cython.Py_ssize_t) -> cython.bint:
+        """Add a piece of the body; False where the body is larger than limit now."""
+        self._size += len(data)
+        if self._size > limit:
+            return False
+        if self.finished:
+            return True  # answered already: the rest of the body is read to find its end, and thrown away
+        if type(self._buffer) is bytearray:
+            self._buffer += data
+        elif self._buffer:
+            # A bytearray grows in linear time, however small the pieces are.
+            self._buffer = bytearray(self._buffer)
+            self._buffer += data
+        else:
+            self._buffer = data
+        return True
+
+    def take(self):
+        """What has come of the body, once."""
+        body = self.body
+        self._buffer = b""
+        return body
+
+    def pending(self):
+        """Bytes of the body that have come and were not taken."""
+        return len(self._buffer)
+
+    @cython.ccall
+    def complete(self):
+        """The body is all here."""
+        self.body_complete = True
+        if self.waiters is not None:
+            self.wake()
+
+    def wake(self):
+        """Wake whoever waits for the body or for the end."""
+        waiters = self.waiters
+        self.waiters = None
+        if waiters is not None:
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def respond(self, head, body):
+        """Send a whole answer (`fastweb.types.Stream.respond`)."""
+        if self.started:
+            raise RuntimeError("this request has been answered already")
+        self.started = True
+        self.finished = True
+        cython.cast(BaseConnection, self.connection).write_answer(self, head, body)
+
+    def ended(self, error):
+        """The app's coroutine has ended: with this exception, or None."""
+        if error is not None or not self.finished:
+            self.connection.app_ended(self, error)
+
+
+@cython.cclass
+class BaseConnection:
+    """The parser's callbacks, the queue, and whole answers.
+
+    The subclass has what is rare or asynchronous: `check_head`, `refuse`, `send_refusal`, `body_waiting`, `app_ended`,
+    `close_after`, `pause_reading` and `resume_reading`.
+    """
+
+    hub = cython.declare(object, visibility="readonly")
+    loop = cython.declare(object, visibility="readonly")
+    parser = cython.declare(object, visibility="public")
+    transport = cython.declare(object, visibility="public")
+    scheme = cython.declare(object, visibility="public")
+    client = cython.declare(object, visibility="public")
+    server = cython.declare(object, visibility="public")
+    phase = cython.declare(cython.int, visibility="public")
+    since = cython.declare(cython.double, visibility="public")
+    #: Nothing more is read: an error, a close, or the client's end.
+    reading_over = cython.declare(cython.bint, visibility="public")
+    reading_paused = cython.declare(cython.bint, visibility="public")
+    #: The transport has more to write than Limits.write_buffer.
+    writing_paused = cython.declare(cython.bint, visibility="public")
+    in_head = cython.declare(cython.bint, visibility="readonly")
+    current = cython.declare(object, visibility="public")
+    parsing = cython.declare(object, visibility="public")
+    queue = cython.declare(object, visibility="readonly")
+    access_log = cython.declare(object, visibility="readonly")
+    _make_stream: object
+    _open: object
+    _run: object
+    _write: object
+    _target: bytes
+    _headers: list
+    _head_size: cython.Py_ssize_t
+    _head_read: cython.Py_ssize_t
+    _hosts: cython.int
+    _unusual: cython.bint
+    _pumping: cython.bint
+    _max_head: cython.Py_ssize_t
+    _max_target: cython.Py_ssize_t
+    _max_count: cython.Py_ssize_t
+    _max_body: cython.Py_ssize_t
+    _max_queue: cython.Py_ssize_t
+
+    def __init__(self, hub, loop, limits, make_stream, open_stream, run, access_log):
+        self.hub = hub
+        self.loop = loop
+        self.parser = None
+        self.transport = None
+        self.scheme = "http"
+        self.client = None
+        self.server = None
+        self.phase = _HEAD
+        self.since = hub.now
+        self.reading_over = False
+        self.reading_paused = False
+        self.writing_paused = False
+        self.in_head = False
+        self.current = None
+        self.parsing = None
+        self.queue = deque()
+        self.access_log = access_log
+        self._make_stream = make_stream
+        self._open = open_stream
+        self._run = run
+        self._write = None
+        self._target = b""
+        self._headers = []
+        self._head_size = 0
+        self._head_read = 0
+        self._hosts = 0
+        self._unusual = False
+        self._pumping = False
+        self._max_head = limits.head_size
+        self._max_target = limits.target_size
+        self._max_count = limits.header_count
+        self._max_body = limits.body_size
+        self._max_queue = limits.pipelined_requests
+
+    def attach(self, transport, parser):
+        """Write to this transport, read with this parser (`httptools.HttpRequestParser`)."""
+        self.transport = transport
+        self.parser = parser
+        self._write = transport.write
+
+    # The parser's callbacks, in the order it makes them.
+
+    def on_message_begin(self):
+        self._target = b""
+        self._headers = []
+        self._head_size = 0
+        self._head_read = 0
+        self._hosts = 0
+        self._unusual = False
+        self.in_head = True
+        if self.phase == _IDLE:
+            self.phase = _HEAD
+            self.since = self.hub.now
+
+    def on_url(self, url: bytes):
+        self._target = self._target + url if self._target else url
+        if len(self._target) > self._max_target:
+            raise Refusal(414, f"the request target is longer than {self._max_target} bytes")
+
+    def on_header(self, name: bytes, value: bytes):
+        # The colon, the space and the line's end come to 4.
+        self._head_size += len(name) + len(value) + 4
+        if self._head_size + len(self._target) > self._max_head:
+            raise Refusal(431, f"the header fields are larger than {self._max_head} bytes")
+        headers = self._headers
+        if len(headers) >= self._max_count:
+            raise Refusal(431, f"there are more than {self._max_count} header fields")
+        name = name.lower()
+        size: cython.Py_ssize_t = len(name)
+        if size == 4:
+            if name == b"host":
+                self._hosts += 1
+        elif size == 6:
+            if name == b"expect":
+                self._unusual = True
+        elif size == 14:
+            if name == b"content-length":
+                self._unusual = True
+        elif size == 17:
+            if name == b"transfer-encoding":
+                self._unusual = True
+        headers.append((name, value))
+
+    def on_headers_complete(self):
+        self.in_head = False
+        parser = self.parser
+        version: str = parser.get_http_version()
+        method: str = _METHODS.get(parser.get_method())
+        if method is None:
+            method = parser.get_method().decode("ascii")
+        stream = self._make_stream(
+            self, method, self._target, self._headers, version, not parser.should_keep_alive()
+        )
+        self.parsing = stream
+        if self._unusual or self._hosts != 1 or not self._target.startswith(b"/"):
+            self.check_head(stream, self._hosts)
+        if self.phase == _HEAD:
+            self.phase = _BODY
+        # Trailer fields come through on_header, too: they are bounded like a head, and not kept.
+        self._headers = []
+        self._head_size = 0
+
+    def on_body(self, data: bytes):
+        stream: BaseStream = self.parsing
+        if stream.body_error is None and not stream.feed(data, self._max_body):
+            raise Refusal(413, f"the body is larger than {self._max_body} bytes")
+
+    def on_message_complete(self):
+        stream: BaseStream = self.parsing
+        self.parsing = None
+        stream.complete()
+        if not stream.opened:
+            self.queue.append(stream)
+
+    # The transport's callback.
+
+    def data_received(self, data: bytes):
+        """Bytes of the client."""
+        if self.reading_over:
+            return
+        in_head: cython.bint = self.in_head
+        try:
+            self.parser.feed_data(data)
+        except Exception as error:
+            self.refuse(error)
+        if self.parsing is not None:
+            self.body_waiting(self.parsing)
+        elif in_head and self.in_head:
+            # The parser hoards an incomplete field; on_header sees it only when it ends.
+            self._head_read += len(data)
+            if self._head_read > self._max_head and not self.reading_over:
+                self.refuse(Refusal(431, f"the request's head is larger than {self._max_head} bytes"))
+        if self.current is None:
+            self.pump()
+        elif len(self.queue) >= self._max_queue and not self.reading_paused:
+            self.pause_reading()
+
+    @cython.ccall
+    def pump(self):
+        """Open the streams whose turn it is, one after the other."""
+        self._pumping = True
+        try:
+            while self.current is None and self.queue and not self.writing_paused:
+                self.open(self.queue.popleft())
+        finally:
+            self._pumping = False
+
+    @cython.ccall
+    def open(self, stream: BaseStream):
+        """Hand a stream to the app; it is the current one until it has been answered."""
+        self.current = stream
+        self.phase = _BUSY
+        stream.opened = True
+        if stream.status != 0:
+            self.send_refusal(stream)
+            return
+        coroutine = self._open(stream)
+        if coroutine is not None:
+            self._run(coroutine, stream)
+
+    @cython.ccall
+    def write_answer(self, stream: BaseStream, head, body):
+        """Write a whole answer and go on to the next request."""
+        flags: cython.int = head.flags
+        status: cython.int = head.status
+        hub = self.hub
+        stream.status = status
+        if flags & _FLAG_CLOSE or hub.draining:
+            stream.close = True
+        parts: list = [head.http1]
+        if flags & (_FLAG_DATE | _FLAG_SERVER) == 0:
+            parts.append(hub.own_lines)
+        else:
+            parts.append(hub.lines_beside(flags))
+        bodiless: cython.bint = status == 204 or status == 304
+        if flags & _FLAG_LENGTH == 0 and not bodiless:
+            parts.append(b"content-length: %d\r\n" % len(body))
+        if stream.close:
+            parts.append(b"connection: close\r\n\r\n")
+        elif stream.http_version == "1.1":
+            parts.append(b"\r\n")
+        else:
+            parts.append(b"connection: keep-alive\r\n\r\n")
+        if body and not bodiless and stream.method != "HEAD":
+            parts.append(body)
+        if not stream.disconnected:
+            self._write(b"".join(parts))
+        self.answered(stream)
+
+    @cython.ccall
+    def answered(self, stream: BaseStream):
+        """An answer is complete: log it, then close, or turn to the next request."""
+        hub = self.hub
+        hub.requests_total += 1
+        if self.access_log is not None:
+            self.access_log(self.client, stream.method, stream.raw_target, stream.http_version, stream.status)
+        if stream.waiters is not None:
+            stream.wake()
+        if stream is not self.current:
+            return
+        self.current = None
+        if stream.close or (stream.expects_continue and not stream.body_complete):
+            self.close_after(stream)
+            return
+        self.since = hub.now
+        if self.parsing is not None:
+            self.phase = _BODY
+        elif self.in_head:
+            self.phase = _HEAD
+        else:
+            self.phase = _IDLE
+        if self.reading_paused:
+            self.resume_reading()
+        if self.queue and not self._pumping:
+            # Not from here: this may run within the step of a Task, and the next request is not part of it.
+            self.loop.call_soon(self.pump_later)
+        elif self.reading_over and not self.queue:
+            self.close_after(stream)
+
+    def pump_later(self):
+        """The same as `pump`, as a callback of the loop."""
+        if self.current is None:
+            self.pump()

@@ -1,0 +1,107 @@
+"""The head of an answer: made once, checked once, written many times.
+
+    status-line = HTTP-version SP status-code SP [ reason-phrase ]      (RFC 9112 section 4)
+    field-line  = field-name ":" OWS field-value OWS                    (RFC 9112 section 5)
+    field-name  = token                                                 (RFC 9110 section 5.1)
+
+A field name that is no token, or a value with CR, LF or NUL in it, would let an answer be split (RFC 9110 section 5.5): both
+are refused here, on the way out, whoever made them.
+"""
+
+from http import HTTPStatus
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from fastweb._speedups import _shim as cython  # type: ignore[no-redef]
+
+__all__ = ["HAS_CLOSE", "HAS_DATE", "HAS_LENGTH", "HAS_SERVER", "Head", "check_headers"]
+
+_TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+_STATUS_LINES = {
+    status: b"HTTP/1.1 %d %s\r\n"
+    % (status, HTTPStatus(status).phrase.encode() if status in HTTPStatus._value2member_map_ else b"")
+    for status in range(100, 600)
+}
+
+
+def check_headers(headers) -> None:
+    """Refuse what cannot be sent.
+
+    Raises:
+        ValueError: a name is no token, or a value has CR, LF or NUL in it.
+        TypeError: a name or a value is not bytes.
+    """
+    for field in headers:
+        name = field[0]
+        value = field[1]
+        if type(name) is not bytes or type(value) is not bytes:
+            raise TypeError(f"a header field is two bytes objects, not {name!r}: {value!r}")
+        if not name or cython.cast(bytes, name).translate(None, _TOKEN):
+            raise ValueError(f"{name!r} is not the name of a header field (a token, RFC 9110 section 5.1)")
+        if b"\n" in value or b"\r" in value or b"\0" in value:
+            raise ValueError(f"the header field {name!r} has a line break or NUL in its value: {value!r}")
+
+
+#: What a head's own fields say, for the protocol that writes it: `Head.flags`.
+HAS_LENGTH = 1
+HAS_CLOSE = 2
+HAS_DATE = 4
+HAS_SERVER = 8
+
+
+@cython.cclass
+class Head:
+    """Status and header fields of an answer.
+
+    Arguments:
+        status: 200 to 599.
+        headers: pairs of bytes, names in lower case, with or without Content-Length.
+
+    Raises:
+        ValueError: the status is no final one, or a field cannot be sent (see `check_headers`).
+
+    Attributes:
+        http1: RFC 9112: the status line and the field lines, each ended; no Date, no Connection, no empty line.
+        flags: which of HAS_LENGTH, HAS_CLOSE, HAS_DATE, HAS_SERVER hold for its fields.
+    """
+
+    status = cython.declare(cython.int, visibility="readonly")
+    headers = cython.declare(object, visibility="readonly")
+    http1 = cython.declare(bytes, visibility="readonly")
+    flags = cython.declare(cython.int, visibility="readonly")
+
+    def __init__(self, status: cython.int, headers):
+        line = _STATUS_LINES.get(status)
+        if line is None or status < 200:
+            raise ValueError(f"{status} is no final status code (200 to 599)")
+        check_headers(headers)
+        self.status = status
+        self.headers = headers
+        flags: cython.int = 0
+        lines: list = [line]
+        for field in headers:
+            name: bytes = field[0]
+            value: bytes = field[1]
+            if name == b"content-length":
+                if flags & HAS_LENGTH or not value.isdigit():
+                    raise ValueError(f"Content-Length is one number of bytes, not {value!r}")
+                flags |= HAS_LENGTH
+            elif name == b"transfer-encoding":
+                # The protocol frames the body; a second opinion would split the answer.
+                continue
+            elif name == b"connection":
+                if b"close" in value.lower():
+                    flags |= HAS_CLOSE
+                continue
+            elif name == b"date":
+                flags |= HAS_DATE
+            elif name == b"server":
+                flags |= HAS_SERVER
+            lines.append(name)
+            lines.append(b": ")
+            lines.append(value)
+            lines.append(b"\r\n")
+        self.http1 = b"".join(lines)
+        self.flags = flags

@@ -1,0 +1,172 @@
+"""The options that commands share. Those of `Limits` are made from its fields, so that each bound has its
+option."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from fastweb.limits import Limits
+from fastweb.server.config import LOG_LEVELS, LOOPS, Config, StartupError, option_name, report
+
+__all__ = ["app_options", "cores", "default_app", "fail", "server_options", "start"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Where an app is looked for when none is named, as in FastAPI's CLI.
+_DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def size(text: str) -> int:
+    """Bytes, or KiB, MiB, GiB: 65536, 64K, 10M, 1G."""
+    match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", text.strip().lower())
+    if match is None:
+        raise click.BadParameter(
+            f"{text!r} is no size: expected bytes, or a number with K, M or G, such as 64K"
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _option(*names: str, words: str, default: object, **attributes: Any) -> Callable[[F], F]:
+    """An option whose default stands in its help only: one that was not given is left to `Config` and
+    `Limits`."""
+    return click.option(*names, help=f"{words}  [default: {default}]", default=None, **attributes)
+
+
+def _size_words(size: int) -> str:
+    for unit in ("G", "M", "K"):
+        factor = _UNITS[unit.lower()]
+        if size % factor == 0 and size >= factor:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+def _limit_help() -> dict[str, str]:
+    """What `Limits` says of each field in its docstring."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in (Limits.__doc__ or "").partition("Arguments:")[2].partition("Raises:")[0].splitlines():
+        item = re.match(r"\s+(\w+): (.+)", line)
+        if item:
+            name = item[1]
+            found[name] = item[2]
+        elif line.strip() and name:
+            found[name] += " " + line.strip()
+    return {name: text[:1].upper() + text[1:] for name, text in found.items()}
+
+
+def _limit_options() -> list[Callable[[F], F]]:
+    texts = _limit_help()
+    options: list[Callable[[F], F]] = []
+    for item in fields(Limits):
+        default: Any = item.default
+        is_size = item.name.endswith(("_size", "_buffer"))
+        shown = _size_words(default) if is_size else f"{default:g}"
+        flag = "--" + option_name(item.name).replace("_", "-")
+        kind: Any = size if is_size else type(default)
+        options.append(_option(flag, type=kind, words=texts.get(item.name, ""), default=shown))
+    return options
+
+
+def _all(options: list[Callable[[F], F]]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def app_options(function: F) -> F:
+    """The app itself: APP, --app-dir, --factory."""
+    return _all(
+        [
+            click.argument("app", required=False, metavar="[APP]"),
+            _option(
+                "--app-dir",
+                type=click.Path(exists=True, file_okay=False),
+                words="The directory to import from.",
+                default="the current one",
+            ),
+            click.option("--factory", is_flag=True, help="APP is a function that makes the app."),
+        ]
+    )(function)
+
+
+def server_options(function: F) -> F:
+    """Address, log, grace and the bounds."""
+    return _all(
+        [
+            _option("--host", words='Name or address; "" for all.', default="127.0.0.1"),
+            _option("--port", type=click.IntRange(0, 65535), words="0 takes a free one.", default=8000),
+            click.option("--uds", type=click.Path(), help="Listen on this Unix socket instead."),
+            click.option("--fd", type=click.IntRange(0), help="Listen on this inherited socket instead."),
+            _option(
+                "--reload-dir",
+                "reload_dirs",
+                multiple=True,
+                type=click.Path(exists=True, file_okay=False),
+                words="Watch this directory; may be repeated.",
+                default="the current one",
+            ),
+            _option("--log-level", type=click.Choice(LOG_LEVELS), words="How much to log.", default="info"),
+            _option("--access-log/--no-access-log", default="on", words="A line a request, on stdout."),
+            _option(
+                "--server-header/--no-server-header", default="on", words="Send a Server field in answers."
+            ),
+            _option("--loop", type=click.Choice(LOOPS), words="The event loop.", default="auto"),
+            _option(
+                "--timeout-graceful",
+                type=click.FloatRange(0),
+                words="Seconds that what is in flight may take when the server stops.",
+                default=20,
+            ),
+            *_limit_options(),
+        ]
+    )(function)
+
+
+def cores() -> int:
+    """The cores that this process may use, where it can have as many workers."""
+    if os.name != "posix":
+        return 1
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_app(app: str | None) -> str:
+    """The app that was named, or else the file that is called as such files are."""
+    if app:
+        return app
+    for name in _DEFAULT_FILES:
+        if Path(name).is_file():
+            return name
+    fail(StartupError("name the app: fastweb run module:app, or fastweb run path/to/file.py", exit_code=2))
+
+
+def start(app: str | None, options: dict[str, Any]) -> NoReturn:
+    """Serve, and leave with the exit code. Options that are None were not given."""
+    from fastweb.server import serve
+
+    given = {name: value for name, value in options.items() if value is not None}
+    given["app_dir"] = os.path.abspath(given.get("app_dir", "."))
+    try:
+        code = serve(Config.from_options(default_app(app), given), own_process=True)
+    except StartupError as error:
+        fail(error)
+    sys.exit(code)
+
+
+def fail(error: StartupError) -> NoReturn:
+    """One line on stderr, below the user's own traceback where there is one."""
+    report(error)
+    sys.exit(error.exit_code)

@@ -1,0 +1,51 @@
+"""Every bound on size, count and time that the network can push against, in one object with one set of defaults.
+
+Each parser and each protocol is handed the same `Limits`; a bound that one path enforces and its sibling forgets is how most
+servers have been broken. Sizes are bytes, times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds of one server or one app.
+
+    Arguments:
+        head_size: bytes of a request's head, request line and all header fields together (431 beyond it).
+        target_size: bytes of the request target, the URL as it is sent (414 beyond it).
+        header_count: header fields of a request, and of a trailer section (431 beyond it).
+        body_size: bytes of a request's body, as it is sent (413 beyond it).
+        pipelined_requests: requests of one connection that may wait for their turn; reading stops above it.
+        write_buffer: bytes of an answer that may wait for a slow client before the endpoint has to wait, too.
+        header_timeout: seconds from a request's first byte (or the connection's start) to the end of its head (408).
+        body_timeout: seconds between two pieces of a body (408).
+        keep_alive_timeout: seconds that a connection may stay open with no request.
+        write_timeout: seconds in which a client must take some of an answer that waits for it.
+        linger_timeout: seconds that a connection closed by the server is read on, so that the answer is not lost.
+
+    Raises:
+        ValueError: a bound is not positive.
+    """
+
+    head_size: int = 64 * 1024
+    target_size: int = 16 * 1024
+    header_count: int = 100
+    body_size: int = 64 * 1024 * 1024
+    pipelined_requests: int = 32
+    write_buffer: int = 64 * 1024
+    header_timeout: float = 10.0
+    body_timeout: float = 30.0
+    keep_alive_timeout: float = 75.0
+    write_timeout: float = 30.0
+    linger_timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value > 0:
+                raise ValueError(f"Limits.{field.name} must be positive, not {value!r}")

@@ -1,0 +1,229 @@
+"""Where an endpoint's parameters come from: `Path`, `Query`, `Header`, `Cookie`, `Body` and `Depends`.
+
+Each stands as a parameter's default, `q: int = Query(0, ge=0)`, or in its annotation,
+`q: Annotated[int, Query(ge=0)] = 0`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar, Literal, TypedDict, Unpack
+
+from fastweb.exceptions import FastWebDeprecationWarning
+from fastweb.fields import FieldInfo
+from fastweb.types import Undefined
+
+__all__ = ["Body", "Cookie", "Depends", "Header", "Param", "ParamOptions", "ParamTypes", "Path", "Query"]
+
+
+class ParamTypes(Enum):
+    """The parts of a request that hold parameters: `in` of OpenAPI's Parameter Object."""
+
+    query = "query"
+    header = "header"
+    path = "path"
+    cookie = "cookie"
+
+
+class ParamOptions(TypedDict, total=False):
+    """What can be said of any parameter, beside its default. Most of it is `fastweb.fields.FieldInfo`'s.
+
+    Arguments:
+        regex: the old name of `pattern`.
+        example: the old way to give one of `examples`.
+        openapi_examples: examples as OpenAPI has them, by name, with `summary`, `description` and `value`.
+        include_in_schema: whether the parameter is in the OpenAPI schema.
+        alias_priority, union_mode, fail_fast: pydantic's, of use to pydantic's types only.
+    """
+
+    default_factory: Callable[[], Any] | None
+    annotation: Any
+    alias: str | None
+    alias_priority: int | None
+    validation_alias: Any
+    serialization_alias: str | None
+    title: str | None
+    description: str | None
+    gt: float | None
+    ge: float | None
+    lt: float | None
+    le: float | None
+    min_length: int | None
+    max_length: int | None
+    pattern: str | re.Pattern[str] | None
+    regex: str | None
+    discriminator: Any
+    strict: bool | None
+    validate_default: bool | None
+    union_mode: Literal["smart", "left_to_right"] | None
+    fail_fast: bool | None
+    multiple_of: float | None
+    allow_inf_nan: bool | None
+    max_digits: int | None
+    decimal_places: int | None
+    examples: Sequence[Any] | None
+    example: Any
+    openapi_examples: Mapping[str, Any] | None
+    deprecated: Any
+    include_in_schema: bool
+    json_schema_extra: dict[str, Any] | Callable[[dict[str, Any]], None] | None
+
+
+class _Described(FieldInfo):
+    """A `FieldInfo` with what a parameter has in addition."""
+
+    example: Any
+    openapi_examples: Mapping[str, Any] | None
+    include_in_schema: bool
+    alias_priority: int | None
+    union_mode: Literal["smart", "left_to_right"] | None
+    fail_fast: bool | None
+
+    def _describe(self, default: Any, options: ParamOptions) -> None:
+        """What each `__init__` calls, and nothing else does: a warning points at the caller of its caller."""
+        if unknown := options.keys() - ParamOptions.__annotations__.keys():
+            raise TypeError(f"{type(self).__name__}() got an unexpected keyword argument {min(unknown)!r}")
+        rest: dict[str, Any] = {**options}
+        pattern = rest.pop("pattern", None)
+        if (regex := rest.pop("regex", None)) is not None:
+            self._warn("`regex` has been deprecated, please use `pattern` instead")
+            pattern = pattern or regex
+        self.example = rest.pop("example", Undefined)
+        if self.example is not Undefined:
+            self._warn("`example` has been deprecated, please use `examples` instead")
+        self.openapi_examples = rest.pop("openapi_examples", None)
+        self.include_in_schema = rest.pop("include_in_schema", True)
+        self.alias_priority = rest.pop("alias_priority", None)
+        self.union_mode = rest.pop("union_mode", None)
+        self.fail_fast = rest.pop("fail_fast", None)
+        super().__init__(default, pattern=_as_string(pattern), **rest)
+
+    def _warn(self, message: str) -> None:
+        warnings.warn(message, FastWebDeprecationWarning, stacklevel=4)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.default})"
+
+
+def _as_string(pattern: str | re.Pattern[str] | None) -> str | None:
+    if not isinstance(pattern, re.Pattern):
+        return pattern
+    letters = [letter for letter in "aimsx" if pattern.flags & getattr(re, letter.upper())]
+    return f"(?{''.join(letters)}){pattern.pattern}" if letters else pattern.pattern
+
+
+class Param(_Described):
+    """A parameter that is not the body.
+
+    Arguments:
+        default: its value where the request does not have it; `...` or nothing makes it required.
+        options: see `ParamOptions`.
+    """
+
+    in_: ClassVar[ParamTypes]
+
+    def __init__(self, default: Any = Undefined, **options: Unpack[ParamOptions]) -> None:
+        self._describe(default, options)
+
+
+class Path(Param):
+    """A parameter in the path. It is always there, so it has no default.
+
+    Raises:
+        TypeError: a default was given.
+    """
+
+    in_ = ParamTypes.path
+
+    def __init__(self, default: Any = ..., **options: Unpack[ParamOptions]) -> None:
+        if default is not ... and default is not Undefined:
+            raise TypeError(
+                f"Path parameters cannot have a default value: without it, the path does not match. "
+                f"Remove {default!r}, or make it a Query parameter"
+            )
+        options.pop("default_factory", None)
+        self._describe(default, options)
+
+
+class Query(Param):
+    """A parameter in the query string."""
+
+    in_ = ParamTypes.query
+
+
+class Header(Param):
+    """A header field.
+
+    Arguments:
+        default: its value where the request does not have it; `...` or nothing makes it required.
+        convert_underscores: read `user_agent` from the field `user-agent`. Many proxies drop the former.
+        options: see `ParamOptions`.
+    """
+
+    in_ = ParamTypes.header
+
+    def __init__(
+        self, default: Any = Undefined, *, convert_underscores: bool = True, **options: Unpack[ParamOptions]
+    ) -> None:
+        self._describe(default, options)
+        self.convert_underscores = convert_underscores
+
+
+class Cookie(Param):
+    """A cookie."""
+
+    in_ = ParamTypes.cookie
+
+
+class Body(_Described):
+    """The body, or one key of it.
+
+    Arguments:
+        default: its value where the request does not have it; `...` or nothing makes it required.
+        embed: expect a JSON object with the parameter's name as a key; by default where there are several.
+        media_type: the body's media type in the OpenAPI schema.
+        options: see `ParamOptions`.
+    """
+
+    def __init__(
+        self,
+        default: Any = Undefined,
+        *,
+        embed: bool | None = None,
+        media_type: str = "application/json",
+        **options: Unpack[ParamOptions],
+    ) -> None:
+        self._describe(default, options)
+        self.embed = embed
+        self.media_type = media_type
+
+
+@dataclass(frozen=True)
+class Depends:
+    """A parameter whose value another function gives, which is itself called with what it asks for.
+
+    Arguments:
+        dependency: a function, a generator function with one `yield`, either of them async or not, a class,
+            or any other callable; by default the parameter's annotation.
+        use_cache: call it once a request, whoever asks for it; else anew for each who asks.
+        scope: when what follows its `yield` runs: "function", after the endpoint and before the answer is
+            sent, or "request", after the answer was sent, which is the default.
+
+    Raises:
+        TypeError: the dependency cannot be called.
+        ValueError: there is no such scope.
+    """
+
+    dependency: Callable[..., Any] | None = None
+    use_cache: bool = field(default=True, kw_only=True)
+    scope: Literal["function", "request"] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.dependency is not None and not callable(self.dependency):
+            raise TypeError(f"Depends() takes a function or another callable, not {self.dependency!r}")
+        if self.scope not in (None, "function", "request"):
+            raise ValueError(f'the scope of Depends() is "function", "request" or None, not {self.scope!r}')

@@ -1,0 +1,333 @@
+"""Answers: what an endpoint returns where it wants to say more than its value."""
+
+from __future__ import annotations
+
+import http.cookies
+import json
+import math
+import sys
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any, ClassVar, Literal
+from urllib.parse import quote
+
+import orjson
+
+from fastweb._speedups.response import Head
+from fastweb.concurrency import iterate_in_threadpool
+from fastweb.datastructures import URL, MutableHeaders
+from fastweb.exceptions import ClientDisconnect
+from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
+from fastweb.types import Receive, Scope, Send, Stream
+
+__all__ = [
+    "HTMLResponse",
+    "JSONResponse",
+    "ORJSONResponse",
+    "PlainTextResponse",
+    "RedirectResponse",
+    "Response",
+    "StreamingResponse",
+]
+
+
+class Response:
+    """An answer with its whole body.
+
+    Arguments:
+        content: the body: bytes, a str (encoded as UTF-8), or None for an empty one.
+        status_code: its status.
+        headers: header fields; Content-Length and Content-Type are added where they are not among them.
+        media_type: the Content-Type; a charset is added to text.
+        background: called after the answer was sent.
+    """
+
+    media_type: ClassVar[str | None] | str | None = None
+    charset = "utf-8"
+    body: bytes | memoryview
+
+    def __init__(
+        self,
+        content: Any = None,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+        background: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.status_code = status_code
+        if media_type is not None:
+            self.media_type = media_type
+        self.background = background
+        self.body = self.render(content)
+        self.init_headers(headers)
+
+    def render(self, content: Any) -> bytes | memoryview:
+        """The body's bytes for a content."""
+        if content is None:
+            return b""
+        if isinstance(content, memoryview):
+            return content.cast("B") if content.c_contiguous else content.tobytes()
+        if isinstance(content, bytes):
+            return content
+        encoded: bytes = content.encode(self.charset)
+        return encoded
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Set `raw_headers` from those given, the body and the media type."""
+        raw = (
+            [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+            if headers
+            else []
+        )
+        names = [name for name, _ in raw]
+        body = getattr(self, "body", None)
+        if body is not None and b"content-length" not in names and self.status_code not in (204, 304):
+            raw.append((b"content-length", b"%d" % len(body)))
+        content_type = self.media_type
+        if content_type is not None and b"content-type" not in names:
+            if content_type.startswith("text/") and "charset=" not in content_type.lower():
+                content_type = f"{content_type}; charset={self.charset}"
+            raw.append((b"content-type", content_type.encode("latin-1")))
+        self.raw_headers = raw
+
+    @property
+    def headers(self) -> MutableHeaders:
+        """The header fields, to read and to change."""
+        if not hasattr(self, "_headers"):
+            self._headers = MutableHeaders(raw=self.raw_headers)
+        return self._headers
+
+    def set_cookie(
+        self,
+        key: str,
+        value: str = "",
+        max_age: int | None = None,
+        expires: datetime | str | int | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: Literal["lax", "strict", "none"] | None = "lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Add a Set-Cookie field (RFC 6265 section 4.1).
+
+        Arguments:
+            key, value: the cookie; a value that is no token is quoted.
+            max_age: seconds that it lives.
+            expires: when it ends, as a date or in seconds from now.
+            path, domain: where the browser sends it.
+            secure, httponly, samesite, partitioned: its attributes of these names.
+
+        Raises:
+            http.cookies.CookieError: the name is not one a cookie may have.
+            ValueError: samesite is none of its values, or partitioned is not to be had in this Python.
+        """
+        cookie: http.cookies.SimpleCookie = http.cookies.SimpleCookie()
+        cookie[key] = value
+        morsel = cookie[key]
+        if max_age is not None:
+            morsel["max-age"] = max_age
+        if expires is not None:
+            morsel["expires"] = format_datetime(expires, usegmt=True) if isinstance(expires, datetime) else expires
+        if path is not None:
+            morsel["path"] = path
+        if domain is not None:
+            morsel["domain"] = domain
+        if secure:
+            morsel["secure"] = True
+        if httponly:
+            morsel["httponly"] = True
+        if samesite is not None:
+            if samesite.lower() not in ("strict", "lax", "none"):
+                raise ValueError(f"samesite is 'strict', 'lax' or 'none', not {samesite!r}")
+            morsel["samesite"] = samesite
+        if partitioned:
+            if sys.version_info < (3, 14):
+                raise ValueError("Partitioned cookies are only supported in Python 3.14 and above.")
+            morsel["partitioned"] = True
+        self.raw_headers.append((b"set-cookie", cookie.output(header="").strip().encode("latin-1")))
+
+    def delete_cookie(
+        self,
+        key: str,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: Literal["lax", "strict", "none"] | None = "lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Make the browser forget a cookie."""
+        self.set_cookie(
+            key,
+            max_age=0,
+            expires=0,
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+            partitioned=partitioned,
+        )
+
+    async def answer(self, stream: Stream) -> None:
+        """Send this on a stream."""
+        stream.respond(Head(self.status_code, self.raw_headers), bytes(self.body))
+        await stream.drain()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The answer as an ASGI app."""
+        stream = ASGIStream(scope, receive, send)
+        await self.answer(stream)
+        await stream.drain()
+        if self.background is not None:
+            await self.background()
+
+
+class HTMLResponse(Response):
+    """A page."""
+
+    media_type = "text/html"
+
+
+class PlainTextResponse(Response):
+    """Text."""
+
+    media_type = "text/plain"
+
+
+class JSONResponse(Response):
+    """A value, written as JSON.
+
+    Raises:
+        TypeError: JSON has no form for the content.
+        ValueError: the content has a float that is infinite or not a number.
+    """
+
+    media_type = "application/json"
+
+    def __init__(
+        self,
+        content: Any,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+        background: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(content, status_code, headers, media_type, background)
+
+    def render(self, content: Any) -> bytes:
+        """What `json.dumps` writes in its most compact form, faster where orjson writes the same."""
+        try:
+            body = orjson.dumps(content, option=_STRICT)
+        except TypeError:  # an int over 64 bits, a key that is no str, or what nobody can write
+            return _dumps(content)
+        # orjson writes null for NaN and the infinities, which are no JSON.
+        if b"null" in body and not _is_finite(content):
+            return _dumps(content)
+        return body
+
+
+_STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def _dumps(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _is_finite(content: Any) -> bool:
+    """Whether every float within what orjson has written is a finite one."""
+    pending = [content]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                return False
+        elif isinstance(value, dict):
+            pending.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            pending.extend(value)
+    return True
+
+
+class ORJSONResponse(JSONResponse):
+    """The same; FastAPI has it under this name."""
+
+
+class RedirectResponse(Response):
+    """A redirect.
+
+    Arguments:
+        url: where to; what a URL cannot hold is percent-encoded.
+        status_code: 307, which keeps the method, or another.
+    """
+
+    def __init__(
+        self,
+        url: str | URL,
+        status_code: int = 307,
+        headers: Mapping[str, str] | None = None,
+        background: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(content=b"", status_code=status_code, headers=headers, background=background)
+        self.headers["location"] = quote(str(url), safe=":/%#?=@[]!$&'()*+,;")
+
+
+class StreamingResponse(Response):
+    """An answer whose body comes in pieces.
+
+    Arguments:
+        content: an async iterable of bytes or str, or a plain one, which is then iterated in the thread pool.
+    """
+
+    body_iterator: AsyncIterator[Any] | AsyncIterable[Any]
+
+    def __init__(
+        self,
+        content: AsyncIterable[Any] | Iterable[Any],
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+        background: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.body_iterator = content if isinstance(content, AsyncIterable) else iterate_in_threadpool(content)
+        self.status_code = status_code
+        if media_type is not None:
+            self.media_type = media_type
+        self.background = background
+        self.init_headers(headers)
+
+    async def answer(self, stream: Stream) -> None:
+        """Send this on a stream, piece by piece.
+
+        Raises:
+            ClientDisconnect: the client went away.
+        """
+        stream.start(self.status_code, self.raw_headers)
+        try:
+            async for piece in self.body_iterator:
+                await stream.send(piece.encode(self.charset) if isinstance(piece, str) else bytes(piece))
+        except ClientDisconnect:
+            close = getattr(self.body_iterator, "aclose", None)
+            if close is not None:
+                await close()
+            raise
+        stream.finish()
+        await stream.drain()
+
+
+def is_body_allowed(status: int | None) -> bool:
+    """Whether an answer of this status may have a body (RFC 9110 section 6.4.1)."""
+    return status is None or not (status < 200 or status in (204, 205, 304))
+
+
+async def send_response(response: Any, stream: Stream) -> None:
+    """Send any response on a stream: one of ours, a subclass that has its own `__call__`, or any other ASGI app."""
+    if isinstance(response, Response) and type(response).__call__ is Response.__call__:
+        await response.answer(stream)
+        if response.background is not None:
+            await response.background()
+    else:
+        await response(scope_of(stream), receive_of(stream), send_of(stream))

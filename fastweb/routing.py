@@ -1,0 +1,677 @@
+"""Routes: which endpoint answers a path and method, and how its result becomes the answer.
+
+A route is made ready when it is declared: its path is compiled, its endpoint read into a call plan, its response model into a
+serializer. A mistake in any of them is an error there and then, with the name of the function.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Final, TypeVar
+
+from fastweb._speedups.response import Head
+from fastweb._speedups.router import FULL, NONE, Matcher
+from fastweb.concurrency import run_in_threadpool
+from fastweb.convertors import CONVERTOR_TYPES, Convertor
+from fastweb.datastructures import Default, DefaultPlaceholder, URLPath
+from fastweb.dependencies.dependant import dependant_of, describe, is_generator, typed_signature
+from fastweb.dependencies.plan import CallPlan, Outcome
+from fastweb.encoders import dump_untyped, jsonable_encoder
+from fastweb.exceptions import EndpointContext, FastWebError, RequestValidationError, ResponseValidationError
+from fastweb.params import Depends
+from fastweb.requests import Request
+from fastweb.responses import JSONResponse, ORJSONResponse, Response, is_body_allowed, send_response
+from fastweb.types import Stream
+from fastweb.validation.serializer import ResponseErrors, Serializer, serializer_of
+
+__all__ = ["APIRoute", "APIRouter", "BaseRoute", "NoMatchFound", "compile_path"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+#: The methods that `api_route` and the decorators of their names declare.
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
+
+_PARAMETER = re.compile("{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?}")
+
+
+class NoMatchFound(Exception):
+    """No route has this name and these parameters.
+
+    Arguments:
+        name: the route's name.
+        path_params: the parameters that were given.
+    """
+
+    def __init__(self, name: str, path_params: Mapping[str, Any]) -> None:
+        super().__init__(f'No route exists for name "{name}" and params "{", ".join(path_params)}".')
+
+
+def compile_path(path: str) -> tuple[re.Pattern[str], str, dict[str, Convertor[Any]]]:
+    """Read a path such as "/users/{id:int}".
+
+    Returns:
+        the pattern of the whole path, the path with the convertors left out, and the convertor of each parameter.
+
+    Raises:
+        FastWebError: the path names a convertor that does not exist, or a parameter twice.
+    """
+    pattern = ""
+    formatted = ""
+    convertors: dict[str, Convertor[Any]] = {}
+    for part in _parts(path):
+        if isinstance(part, str):
+            pattern += re.escape(part)
+            formatted += part
+        else:
+            name, kind = part
+            pattern += f"(?P<{name}>{CONVERTOR_TYPES[kind].regex})"
+            formatted += "{" + name + "}"
+            convertors[name] = CONVERTOR_TYPES[kind]
+    return re.compile(pattern), formatted, convertors
+
+
+def _parts(path: str) -> list[str | tuple[str, str]]:
+    """A path, cut into texts and (name, convertor) pairs."""
+    parts: list[str | tuple[str, str]] = []
+    seen: set[str] = set()
+    at = 0
+    for match in _PARAMETER.finditer(path):
+        name, kind = match.group(1), match.group(2) or "str"
+        if kind not in CONVERTOR_TYPES:
+            known = ", ".join(sorted(CONVERTOR_TYPES))
+            raise FastWebError(f"the path {path!r} asks for the convertor {kind!r}; there are {known}")
+        if name in seen:
+            raise FastWebError(f"the path {path!r} has two parameters called {name!r}")
+        seen.add(name)
+        if match.start() > at:
+            parts.append(path[at : match.start()])
+        parts.append((name, kind))
+        at = match.end()
+    if at < len(path) or not parts:
+        parts.append(path[at:])
+    return parts
+
+
+class BaseRoute:
+    """What a router holds."""
+
+    path: str
+    name: str
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """The path of this route with these parameters.
+
+        Raises:
+            NoMatchFound: it has another name, or other parameters.
+        """
+        raise NoMatchFound(name, path_params)
+
+
+class APIRoute(BaseRoute):
+    """One path, its methods and the endpoint that answers them.
+
+    Arguments:
+        path: begins with a slash; `{name}` and `{name:convertor}` are its parameters.
+        endpoint: a function, plain (run in the thread pool) or async.
+        methods: by default GET alone.
+        response_model: the type of what is sent: the result is validated, and nothing that the type does not declare is sent.
+            By default the endpoint's return annotation; None for none.
+        response_model_include, response_model_exclude, response_model_by_alias, response_model_exclude_unset,
+            response_model_exclude_defaults, response_model_exclude_none: what of it is left out.
+        status_code: of the answer, where the endpoint does not set it.
+        response_class: what the answer is made with, where the endpoint returns no response.
+        dependencies: called before the endpoint, for what they do.
+        name: for `url_path_for`; by default the function's.
+        tags, summary, description, response_description, responses, deprecated, operation_id, include_in_schema, callbacks,
+            openapi_extra: for the API's description.
+        bare_request: an unannotated parameter called `request` or `req` is the request.
+
+    Raises:
+        FastWebError: path, endpoint or response model cannot be used; the message says why.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        methods: Collection[str] | None = None,
+        response_model: Any = Default(None),
+        response_model_include: Any = None,
+        response_model_exclude: Any = None,
+        response_model_by_alias: bool = True,
+        response_model_exclude_unset: bool = False,
+        response_model_exclude_defaults: bool = False,
+        response_model_exclude_none: bool = False,
+        status_code: int | None = None,
+        response_class: type[Response] | DefaultPlaceholder = Default(JSONResponse),
+        dependencies: Sequence[Depends] | None = None,
+        name: str | None = None,
+        tags: Sequence[Any] | None = None,
+        summary: str | None = None,
+        description: str | None = None,
+        response_description: str = "Successful Response",
+        responses: Mapping[int | str, Any] | None = None,
+        deprecated: bool | None = None,
+        operation_id: str | None = None,
+        include_in_schema: bool = True,
+        callbacks: Sequence[Any] | None = None,
+        openapi_extra: dict[str, Any] | None = None,
+        bare_request: bool = False,
+    ) -> None:
+        if path and not path.startswith("/"):
+            raise FastWebError(f"the path of {describe(endpoint)} is {path!r}; a path begins with a slash")
+        if not callable(endpoint):
+            raise FastWebError(f"the endpoint of {path!r} is {endpoint!r}, which cannot be called")
+        if is_generator(endpoint):
+            raise FastWebError(f"{describe(endpoint)} has a yield in it; return a StreamingResponse of a generator instead")
+        self.path = path
+        self.endpoint = endpoint
+        self.methods: frozenset[str] = frozenset(method.upper() for method in (methods or ("GET",)))
+        self.name = getattr(endpoint, "__name__", type(endpoint).__name__) if name is None else name
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.status_code = int(status_code) if status_code is not None else None
+        self.response_class = response_class
+        self.dependencies = list(dependencies or ())
+        self.tags = list(tags or ())
+        self.summary = summary
+        self.description = description if description is not None else inspect.cleandoc(endpoint.__doc__ or "")
+        self.response_description = response_description
+        self.responses = dict(responses or {})
+        self.deprecated = deprecated
+        self.operation_id = operation_id
+        self.include_in_schema = include_in_schema
+        self.callbacks = callbacks
+        self.openapi_extra = openapi_extra
+        self.bare_request = bare_request
+        self.response_model_include = response_model_include
+        self.response_model_exclude = response_model_exclude
+        self.response_model_by_alias = response_model_by_alias
+        self.response_model_exclude_unset = response_model_exclude_unset
+        self.response_model_exclude_defaults = response_model_exclude_defaults
+        self.response_model_exclude_none = response_model_exclude_none
+        self.response_model = self._model(response_model)
+        self._names = frozenset(self.param_convertors)
+        self.plan = self._make_plan(None)
+        self._overridden: tuple[Any, CallPlan] | None = None
+        self._serializer = self._make_serializer()
+        self._options = self._dump_options()
+        self._response_class = response_class.value if isinstance(response_class, DefaultPlaceholder) else response_class
+        #: The endpoint's value becomes JSON straight away; no response object is made.
+        self._direct = self._response_class in (JSONResponse, ORJSONResponse)
+        self._bodiless = not is_body_allowed(self.status_code)
+        self._head = Head(self.status_code or 200, ((b"content-type", b"application/json"),)) if self._direct else None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(path={self.path!r}, name={self.name!r}, methods={sorted(self.methods)})"
+
+    # When it is declared
+
+    def _model(self, response_model: Any) -> Any:
+        if not isinstance(response_model, DefaultPlaceholder):
+            return response_model
+        annotation = typed_signature(self.endpoint).return_annotation
+        if annotation is inspect.Signature.empty or annotation is None:
+            return None
+        if isinstance(annotation, type) and issubclass(annotation, Response):
+            return None
+        return annotation
+
+    def _make_plan(self, overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None) -> CallPlan:
+        extra = []
+        for mark in self.dependencies:
+            if mark.dependency is None:
+                raise FastWebError(f"a dependency of the route {self.path!r} is a Depends() without a function")
+            extra.append(dependant_of(mark.dependency, self._names, use_cache=mark.use_cache, scope=mark.scope))
+        endpoint = dependant_of(self.endpoint, self._names, bare_request=self.bare_request)
+        return CallPlan(endpoint, extra, self._names, overrides)
+
+    def _make_serializer(self) -> Serializer | None:
+        if self.response_model is None:
+            return None
+        if not is_body_allowed(self.status_code):
+            raise FastWebError(
+                f"{describe(self.endpoint)} answers with {self.status_code}, which has no body, and cannot have a response model"
+            )
+        try:
+            return serializer_of(self.response_model)
+        except FastWebError as error:
+            raise FastWebError(
+                f"the response model of {describe(self.endpoint)}: {error}. If the endpoint returns responses itself, say "
+                "response_model=None"
+            ) from error
+
+    def _dump_options(self) -> dict[str, Any]:
+        given = {
+            "include": self.response_model_include,
+            "exclude": self.response_model_exclude,
+            "by_alias": self.response_model_by_alias,
+            "exclude_unset": self.response_model_exclude_unset,
+            "exclude_defaults": self.response_model_exclude_defaults,
+            "exclude_none": self.response_model_exclude_none,
+        }
+        usual = {"include": None, "exclude": None, "by_alias": True}
+        return {name: value for name, value in given.items() if value != usual.get(name, False)}
+
+    # For each request
+
+    def serve(self, app: Any, request: Request, stream: Stream) -> Any:
+        """The coroutine that answers a request which this route matched."""
+        plan = self.plan
+        if app.dependency_overrides:
+            plan = self._plan_with(app.dependency_overrides)
+        if plan.is_plain and plan.is_async:
+            return self._serve_plain(app, plan, request, stream)
+        return self._serve(app, plan, request, stream)
+
+    def _plan_with(self, overrides: Mapping[Callable[..., Any], Callable[..., Any]]) -> CallPlan:
+        key = dict(overrides)
+        if self._overridden is None or self._overridden[0] != key:
+            self._overridden = (key, self._make_plan(key))
+        return self._overridden[1]
+
+    async def _serve_plain(self, app: Any, plan: CallPlan, request: Request, stream: Stream) -> None:
+        """An async endpoint that takes nothing but values of the request: the shortest way."""
+        try:
+            body = None
+            if plan.has_body:
+                if stream.body_complete and request._body is None:
+                    request._body = body = stream.body
+                else:
+                    body = await request.body()
+            result = await plan.call(**plan.solve_plain(request, body))
+            if self._direct and not isinstance(result, Response):
+                stream.respond(self._head, self._encode(result))  # type: ignore[arg-type]
+            else:
+                await send_response(self._response(result, None), stream)
+        except Exception as error:
+            self._locate(error)
+            await app.handle_exception(request, stream, error)
+
+    async def _serve(self, app: Any, plan: CallPlan, request: Request, stream: Stream) -> None:
+        try:
+            body = await request.body() if plan.has_body else None
+            if plan.has_exits:
+                async with AsyncExitStack() as request_exits:
+                    async with AsyncExitStack() as function_exits:
+                        outcome = await plan.solve(request, body, function_exits, request_exits)
+                        response = self._response(await self._call(plan, outcome.values), outcome)
+                    await send_response(response, stream)
+            else:
+                outcome = await plan.solve(request, body, None, None)
+                result = await self._call(plan, outcome.values)
+                if self._direct and outcome.response is None and not isinstance(result, Response):
+                    stream.respond(self._head, self._encode(result))  # type: ignore[arg-type]
+                    if outcome.background is not None:
+                        await stream.drain()
+                        await outcome.background()
+                else:
+                    await send_response(self._response(result, outcome), stream)
+        except Exception as error:
+            self._locate(error)
+            await app.handle_exception(request, stream, error)
+
+    async def _call(self, plan: CallPlan, values: dict[str, Any]) -> Any:
+        if plan.is_async:
+            return await plan.call(**values)
+        return await run_in_threadpool(plan.call, **values)
+
+    def _encode(self, result: Any) -> bytes:
+        """The JSON of what the endpoint returned.
+
+        Raises:
+            ResponseValidationError: it does not fit the response model.
+        """
+        if self._bodiless:
+            return b""
+        if self._serializer is None:
+            return dump_untyped(result)
+        try:
+            return self._serializer.dump_json(result, **self._options)
+        except ResponseErrors as error:
+            raise ResponseValidationError(error.errors, body=result) from None
+
+    def _response(self, result: Any, outcome: Outcome | None) -> Any:
+        """The response for what the endpoint returned, with what the dependencies added to it."""
+        response: Any
+        if isinstance(result, Response):
+            response = result
+            if outcome is not None and outcome.background is not None and response.background is None:
+                response.background = outcome.background
+        else:
+            status = self.status_code
+            if outcome is not None and outcome.response is not None and outcome.response.status_code is not None:
+                status = outcome.response.status_code
+            arguments: dict[str, Any] = {} if status is None else {"status_code": status}
+            if outcome is not None and outcome.background is not None:
+                arguments["background"] = outcome.background
+            if self._direct:
+                response = Response(
+                    b"" if not is_body_allowed(status) else self._encode(result),
+                    media_type="application/json",
+                    **arguments,
+                )
+            else:
+                response = self._response_class(self._jsonable(result), **arguments)
+        if outcome is not None and outcome.response is not None and isinstance(response, Response):
+            response.raw_headers.extend(outcome.response.raw_headers)
+        return response
+
+    def _jsonable(self, result: Any) -> Any:
+        if self._serializer is None:
+            return jsonable_encoder(result)
+        try:
+            return self._serializer.dump(result, **self._options)
+        except ResponseErrors as error:
+            raise ResponseValidationError(error.errors, body=result) from None
+
+    def _locate(self, error: Exception) -> None:
+        """Tell a validation error where it happened."""
+        if isinstance(error, (RequestValidationError, ResponseValidationError)) and error.endpoint_ctx is None:
+            code = getattr(inspect.unwrap(self.endpoint), "__code__", None)
+            error.endpoint_ctx = EndpointContext(function=self.name, path=f"{'/'.join(sorted(self.methods))} {self.path}")
+            error.endpoint_function, error.endpoint_path = self.name, error.endpoint_ctx["path"]
+            if code is not None:
+                error.endpoint_file, error.endpoint_line = code.co_filename, code.co_firstlineno
+                error.endpoint_ctx |= {"file": code.co_filename, "line": code.co_firstlineno}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """The path of this route with these parameters; see `BaseRoute.url_path_for`."""
+        if name != self.name or path_params.keys() != self.param_convertors.keys():
+            raise NoMatchFound(name, path_params)
+        texts = {key: self.param_convertors[key].to_string(value) for key, value in path_params.items()}
+        path = _PARAMETER.sub(lambda match: texts[match.group(1)], self.path_format)
+        return URLPath(path=path, protocol="http")
+
+
+class APIRouter:
+    """Routes, to be included in an app or in another router.
+
+    Arguments:
+        prefix: stands before the path of every route; begins with a slash and does not end with one.
+        tags, responses, deprecated, include_in_schema: of every route.
+        dependencies: called before every endpoint.
+        default_response_class: what answers are made with where the route does not say.
+        redirect_slashes: answer "/users/" with a redirect where only "/users" is a route, and the other way round.
+        routes: routes to begin with.
+        lifespan: a function of the app that gives an async context manager: entered at start-up, left at shut-down.
+        on_startup, on_shutdown: functions to be called then; the older way.
+
+    Raises:
+        FastWebError: the prefix is not one.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "",
+        tags: Sequence[Any] | None = None,
+        dependencies: Sequence[Depends] | None = None,
+        default_response_class: type[Response] | DefaultPlaceholder = Default(JSONResponse),
+        responses: Mapping[int | str, Any] | None = None,
+        routes: Sequence[BaseRoute] | None = None,
+        redirect_slashes: bool = True,
+        lifespan: Callable[[Any], Any] | None = None,
+        on_startup: Sequence[Callable[[], Any]] | None = None,
+        on_shutdown: Sequence[Callable[[], Any]] | None = None,
+        deprecated: bool | None = None,
+        include_in_schema: bool = True,
+    ) -> None:
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            raise FastWebError(f"the prefix {prefix!r} has to begin with a slash, and may not end with one")
+        self.prefix = prefix
+        self.tags = list(tags or ())
+        self.dependencies = list(dependencies or ())
+        self.default_response_class = default_response_class
+        self.responses = dict(responses or {})
+        self.routes: list[BaseRoute] = list(routes or ())
+        self.redirect_slashes = redirect_slashes
+        self.deprecated = deprecated
+        self.include_in_schema = include_in_schema
+        self.on_startup = list(on_startup or ())
+        self.on_shutdown = list(on_shutdown or ())
+        self._lifespans: list[Callable[[Any], Any]] = [] if lifespan is None else [lifespan]
+        self._matcher = Matcher()
+        self._matched: list[BaseRoute] = []
+
+    # Finding
+
+    def match(self, method: str, path: str) -> tuple[int, Any, dict[str, Any] | None]:
+        """Which route answers; see `fastweb._speedups.router.Matcher.match`."""
+        if len(self._matched) != len(self.routes):
+            self._compile()
+        return self._matcher.match(method, path)
+
+    def other_slash(self, method: str, path: str) -> str | None:
+        """The path with a slash added to its end, or taken from it, where that is a route's and this is none's."""
+        if not self.redirect_slashes or path == "/":
+            return None
+        other = path.rstrip("/") if path.endswith("/") else path + "/"
+        return other if self.match(method, other)[0] != NONE else None
+
+    def _compile(self) -> None:
+        matcher = Matcher()
+        for route in self.routes:
+            if not isinstance(route, APIRoute):
+                continue
+            parts = [
+                part if isinstance(part, str) else (part[0], *_conversion(part[1])) for part in _parts(route.path)
+            ]
+            matcher.add(parts, route.methods, route, route.path_regex)
+        matcher.freeze()
+        self._matcher = matcher
+        self._matched = list(self.routes)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """The path of the route of that name.
+
+        Raises:
+            NoMatchFound: there is none, or it has other parameters.
+        """
+        for route in self.routes:
+            with contextlib.suppress(NoMatchFound):
+                return route.url_path_for(name, **path_params)
+        raise NoMatchFound(name, path_params)
+
+    # Declaring
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Add a route; the options are those of `APIRoute`, in addition to what the router says of all its routes."""
+        options["dependencies"] = [*self.dependencies, *(options.get("dependencies") or ())]
+        options["tags"] = [*self.tags, *(options.get("tags") or ())]
+        options["responses"] = {**self.responses, **(options.get("responses") or {})}
+        options["deprecated"] = options.get("deprecated") or self.deprecated
+        options["include_in_schema"] = options.get("include_in_schema", True) and self.include_in_schema
+        chosen = options.get("response_class", Default(JSONResponse))
+        if isinstance(chosen, DefaultPlaceholder):
+            options["response_class"] = self.default_response_class
+        route = APIRoute(self.prefix + path, endpoint, **options)
+        if not route.path:
+            raise FastWebError(f"the route of {describe(endpoint)} has neither a prefix nor a path")
+        self.routes.append(route)
+
+    def api_route(self, path: str, *, methods: Collection[str] | None = None, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of a path; the options are those of `APIRoute`."""
+
+        def decorate(endpoint: _F) -> _F:
+            self.add_api_route(path, endpoint, methods=methods, **options)
+            return endpoint
+
+        return decorate
+
+    def route(self, path: str, methods: Collection[str] | None = None, **options: Any) -> Callable[[_F], _F]:
+        """The same, where an unannotated parameter called `request` is the request: `@app.route("/posts", ["GET"])`."""
+        return self.api_route(path, methods=methods, bare_request=True, **options)
+
+    def get(self, path: str, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of GET; the options are those of `APIRoute`."""
+        return self.api_route(path, methods=("GET",), **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of POST."""
+        return self.api_route(path, methods=("POST",), **options)
+
+    def put(self, path: str, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of PUT."""
+        return self.api_route(path, methods=("PUT",), **options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of PATCH."""
+        return self.api_route(path, methods=("PATCH",), **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of DELETE."""
+        return self.api_route(path, methods=("DELETE",), **options)
+
+    def head(self, path: str, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of HEAD."""
+        return self.api_route(path, methods=("HEAD",), **options)
+
+    def options(self, path: str, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of OPTIONS."""
+        return self.api_route(path, methods=("OPTIONS",), **options)
+
+    def trace(self, path: str, **options: Any) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of TRACE."""
+        return self.api_route(path, methods=("TRACE",), **options)
+
+    def include_router(
+        self,
+        router: APIRouter,
+        *,
+        prefix: str = "",
+        tags: Sequence[Any] | None = None,
+        dependencies: Sequence[Depends] | None = None,
+        default_response_class: type[Response] | DefaultPlaceholder = Default(JSONResponse),
+        responses: Mapping[int | str, Any] | None = None,
+        deprecated: bool | None = None,
+        include_in_schema: bool = True,
+    ) -> None:
+        """Add the routes that a router has now, and its lifespan.
+
+        Arguments:
+            router: another one.
+            prefix: stands before its own.
+            tags, dependencies, responses, deprecated, include_in_schema: added to those of its routes.
+            default_response_class: for its routes that do not say.
+
+        Raises:
+            FastWebError: the prefix is not one, or the router is this one.
+        """
+        if router is self:
+            raise FastWebError("a router cannot include itself")
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            raise FastWebError(f"the prefix {prefix!r} has to begin with a slash, and may not end with one")
+        for route in router.routes:
+            if not isinstance(route, APIRoute):
+                self.routes.append(route)
+                continue
+            chosen = route.response_class
+            if isinstance(chosen, DefaultPlaceholder):
+                chosen = default_response_class
+            self.add_api_route(
+                prefix + route.path,
+                route.endpoint,
+                methods=route.methods,
+                response_model=route.response_model,
+                response_model_include=route.response_model_include,
+                response_model_exclude=route.response_model_exclude,
+                response_model_by_alias=route.response_model_by_alias,
+                response_model_exclude_unset=route.response_model_exclude_unset,
+                response_model_exclude_defaults=route.response_model_exclude_defaults,
+                response_model_exclude_none=route.response_model_exclude_none,
+                status_code=route.status_code,
+                response_class=chosen,
+                dependencies=[*(dependencies or ()), *route.dependencies],
+                name=route.name,
+                tags=[*(tags or ()), *route.tags],
+                summary=route.summary,
+                description=route.description,
+                response_description=route.response_description,
+                responses={**(responses or {}), **route.responses},
+                deprecated=route.deprecated or deprecated,
+                operation_id=route.operation_id,
+                include_in_schema=route.include_in_schema and include_in_schema,
+                callbacks=route.callbacks,
+                openapi_extra=route.openapi_extra,
+                bare_request=route.bare_request,
+            )
+        self.on_startup.extend(router.on_startup)
+        self.on_shutdown.extend(router.on_shutdown)
+        self._lifespans.extend(router._lifespans)
+
+    # Start and end
+
+    def on_event(self, event: str) -> Callable[[_F], _F]:
+        """Declare the decorated function to be called at "startup" or "shutdown".
+
+        Raises:
+            FastWebError: there is no such event.
+        """
+        if event not in ("startup", "shutdown"):
+            raise FastWebError(f'there are the events "startup" and "shutdown", and no {event!r}')
+
+        def decorate(function: _F) -> _F:
+            self.add_event_handler(event, function)
+            return function
+
+        return decorate
+
+    def add_event_handler(self, event: str, function: Callable[[], Any]) -> None:
+        """Call a function at "startup" or "shutdown"."""
+        (self.on_startup if event == "startup" else self.on_shutdown).append(function)
+
+    @asynccontextmanager
+    async def lifespan_context(self, app: Any) -> AsyncIterator[dict[str, Any]]:
+        """Start up on entry and shut down on exit; the value is what the lifespans yielded, merged."""
+        state: dict[str, Any] = {}
+        async with AsyncExitStack() as stack:
+            for lifespan in self._lifespans:
+                state.update(await stack.enter_async_context(_as_context(lifespan, app)) or {})
+            for function in self.on_startup:
+                await _call_handler(function)
+            try:
+                yield state
+            finally:
+                for function in self.on_shutdown:
+                    await _call_handler(function)
+
+
+def _as_context(lifespan: Callable[[Any], Any], app: Any) -> AbstractAsyncContextManager[Any]:
+    """A lifespan may be a context manager's function, or a bare generator function, async or plain."""
+    if inspect.isasyncgenfunction(lifespan):
+        return asynccontextmanager(lifespan)(app)
+    if inspect.isgeneratorfunction(lifespan):
+        return _Lifted(contextlib.contextmanager(lifespan)(app))
+    context: AbstractAsyncContextManager[Any] = lifespan(app)
+    return context
+
+
+class _Lifted(AbstractAsyncContextManager[Any]):
+    """A plain context manager, as an async one."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    async def __aenter__(self) -> Any:
+        return self._context.__enter__()
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return self._context.__exit__(*error)
+
+
+async def _call_handler(function: Callable[[], Any]) -> None:
+    result = function()
+    if inspect.isawaitable(result):
+        await result
+
+
+def _conversion(kind: str) -> tuple[str | None, Callable[[str], Any] | None]:
+    """(the name of a built-in convertor or None, what makes the value of the text or None)."""
+    convertor = CONVERTOR_TYPES[kind]
+    builtin = kind in ("str", "int", "float", "uuid", "path") and type(convertor).__module__ == "fastweb.convertors"
+    return (kind if builtin else None), (None if builtin and kind in ("str", "path") else convertor.convert)

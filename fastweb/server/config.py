@@ -1,0 +1,250 @@
+"""What a server is told: the app, where it listens, how many processes, which bounds. And what it says when
+it cannot start."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import logging
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from fastweb.limits import Limits
+
+__all__ = [
+    "LOG_LEVELS",
+    "LOOPS",
+    "Config",
+    "ConfigError",
+    "StartupError",
+    "banner",
+    "configure_logging",
+    "option_name",
+    "report",
+]
+
+LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+LOOPS = ("auto", "uvloop", "asyncio")
+
+
+class StartupError(Exception):
+    """The server cannot start, or not go on, for a reason outside its own code.
+
+    Arguments:
+        message: one line, what is wrong and what to do.
+        exit_code: of the process: 1 at run time, 2 a wrong argument, 3 the app's start-up failed.
+        details: more to show above the line, such as the traceback of the user's own error.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, exit_code: int | None = None, details: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        if exit_code is not None:
+            self.exit_code = exit_code
+
+
+class ConfigError(StartupError, ValueError):
+    """An option has a value that it cannot have."""
+
+    exit_code = 2
+
+
+def option_name(limit: str) -> str:
+    """The option that sets a field of `Limits`: `body_timeout` is `timeout_body`, `head_size` is
+    `limit_head_size`."""
+    stem = limit.removesuffix("_timeout")
+    return f"limit_{limit}" if stem == limit else f"timeout_{stem}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that a server is told. It can be sent to another process as JSON, unless `app` is an object.
+
+    Arguments:
+        app: "module:attribute", "module", "path/of/file.py", "path/of/file.py:attribute", or the app itself.
+        factory: `app` is a function that makes the app.
+        app_dir: the directory to import from, put first on `sys.path`; None leaves the path alone.
+        script: the file that ran as `__main__`, to be run again as `__mp_main__`, where `app` then is.
+        host: a name or an address; "localhost" is all of its addresses, "" every address of the machine.
+        port: of TCP; 0 takes a free one.
+        uds: the path of a Unix socket to listen on, instead of host and port.
+        uds_permissions: the mode of that socket's file. Who may write to it may connect.
+        fd: a listening socket that this process was started with, instead of host and port.
+        backlog: connections that may wait to be accepted.
+        workers: processes that serve.
+        reload: start the one worker again when a source file changes.
+        reload_dirs: directories to watch; by default `app_dir`, else the current one.
+        log_level: one of `LOG_LEVELS`.
+        access_log: write a line for each request (at level "info" and below).
+        server_header: send a `Server` field.
+        graceful_timeout: seconds that what is in flight may take when the server stops.
+        loop: "uvloop", "asyncio", or "auto": uvloop where it is installed.
+        limits: the bounds on what comes from the network.
+
+    Raises:
+        ConfigError: a value is wrong, or two options exclude each other.
+    """
+
+    app: Any
+    factory: bool = False
+    app_dir: str | None = None
+    script: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    uds: str | None = None
+    uds_permissions: int = 0o666
+    fd: int | None = None
+    backlog: int = 2048
+    workers: int = 1
+    reload: bool = False
+    reload_dirs: tuple[str, ...] = ()
+    log_level: str = "info"
+    access_log: bool = True
+    server_header: bool = True
+    # Less than the 30 s that systemd-like supervisors and Kubernetes wait before they kill.
+    graceful_timeout: float = 20.0
+    loop: str = "auto"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.app is None or self.app == "":
+            raise ConfigError("no app given: expected module:attribute, such as main:app")
+        _integer("port", self.port, 0, 65535)
+        _integer("workers", self.workers, 1, 4096)
+        _integer("backlog", self.backlog, 1, 65535)
+        _integer("uds_permissions", self.uds_permissions, 0, 0o777)
+        if self.fd is not None:
+            _integer("fd", self.fd, 0, 2**31 - 1)
+        if self.uds is not None and self.fd is not None:
+            raise ConfigError("uds and fd exclude each other: give one address to listen on")
+        if self.uds == "":
+            raise ConfigError("uds must be the path of a socket, not an empty string")
+        if not isinstance(self.host, str):
+            raise ConfigError(f"host must be a name or an address, not {self.host!r}")
+        if self.log_level not in LOG_LEVELS:
+            raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}")
+        if self.loop not in LOOPS:
+            raise ConfigError(f"loop must be one of {', '.join(LOOPS)}, not {self.loop!r}")
+        if not isinstance(self.graceful_timeout, int | float) or not self.graceful_timeout >= 0:
+            raise ConfigError(f"graceful_timeout must be seconds, 0 or more, not {self.graceful_timeout!r}")
+        if self.reload and self.workers > 1:
+            raise ConfigError("reload and more than one worker exclude each other: leave one of them out")
+        if not isinstance(self.limits, Limits):
+            raise ConfigError(f"limits must be fastweb.limits.Limits, not {self.limits!r}")
+
+    @classmethod
+    def from_options(cls, app: Any, options: Mapping[str, Any]) -> Config:
+        """Make it from flat options: the fields of this class and, by name or `option_name`, those of
+        `Limits`.
+
+        Raises:
+            ConfigError: a value is wrong.
+            TypeError: there is no such option.
+        """
+        config_names = {item.name for item in dataclasses.fields(cls)} - {"app"}
+        limit_names: dict[str, str] = {}
+        for item in dataclasses.fields(Limits):
+            limit_names[item.name] = limit_names[option_name(item.name)] = item.name
+        own: dict[str, Any] = {}
+        bounds: dict[str, Any] = {}
+        for name, value in options.items():
+            if name in config_names:
+                own[name] = tuple(value) if name == "reload_dirs" else value
+            elif name == "timeout_graceful":
+                own["graceful_timeout"] = value
+            elif name in limit_names:
+                bounds[limit_names[name]] = value
+            else:
+                near = difflib.get_close_matches(name, [*config_names, *limit_names], 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise TypeError(f"the server has no option {name!r}{hint}")
+        if bounds:
+            try:
+                own["limits"] = dataclasses.replace(own.get("limits", Limits()), **bounds)
+            except (TypeError, ValueError) as error:
+                raise ConfigError(str(error)) from None
+        return cls(app=app, **own)
+
+    def to_json(self) -> str:
+        """For another process. The app must be a string."""
+        if not isinstance(self.app, str):
+            raise ConfigError(f"an app object cannot be sent to another process: {self.app!r}")
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        values = json.loads(text)
+        values["limits"] = Limits(**values["limits"])
+        values["reload_dirs"] = tuple(values["reload_dirs"])
+        return cls(**values)
+
+
+def _integer(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(f"{name} must be an integer from {low} to {high}, not {value!r}")
+
+
+class _Formatter(logging.Formatter):
+    """`INFO:     Words`, as users of other Python servers know it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        return f"{record.levelname + ':':<9} {record.message}"
+
+
+def _root_has_no_handlers(_record: logging.LogRecord) -> bool:
+    return not logging.getLogger().handlers
+
+
+def configure_logging(level: str) -> None:
+    """Show the log of `fastweb` on stderr, unless the app configures logging itself, before or after this."""
+    logger = logging.getLogger("fastweb")
+    logger.setLevel(level.upper())
+    if any(isinstance(handler.formatter, _Formatter) for handler in logger.handlers):
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter())
+    # Asked for each record: once the app gives the root logger a handler, the records go there alone.
+    handler.addFilter(_root_has_no_handlers)
+    logger.addHandler(handler)
+
+
+def report(error: StartupError, stream: TextIO | None = None) -> None:
+    """Write an error as its details, if any, and one line."""
+    stream = stream or sys.stderr
+    if error.details:
+        stream.write(error.details.rstrip("\n") + "\n")
+    stream.write(f"Error: {error.message}\n")
+    stream.flush()
+
+
+def banner(config: Config, addresses: Sequence[str], stream: TextIO | None = None) -> None:
+    """Say where the server listens and what it is, in two lines; in colour where a person reads it."""
+    from fastweb._speedups import is_compiled
+
+    stream = stream or sys.stderr
+    coloured = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    bold, dim, plain = ("\x1b[1;36m", "\x1b[2m", "\x1b[0m") if coloured else ("", "", "")
+    workers = "1 worker" if config.workers == 1 else f"{config.workers} workers"
+    parts = [
+        config.app if isinstance(config.app, str) else "",
+        workers,
+        "reload" if config.reload else "",
+        "compiled" if is_compiled() else "pure",
+        f"{platform.python_implementation()} {platform.python_version()}",
+        f"pid {os.getpid()}",
+    ]
+    words = " · " if (stream.encoding or "").lower().startswith("utf") else " - "
+    where = "  ".join(addresses)
+    stream.write(
+        f"fastweb   {bold}{where}{plain}\n"
+        f"{dim}          {words.join(part for part in parts if part)}   (Ctrl+C stops){plain}\n"
+    )
+    stream.flush()

@@ -1,0 +1,146 @@
+"""The connections of one worker: what they share, and the one timer that watches over them all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Final
+
+from fastweb._speedups.response import HAS_DATE, HAS_SERVER
+from fastweb._speedups.runner import Runner
+from fastweb.limits import Limits
+from fastweb.server.http1 import HTTP1Connection
+from fastweb.types import StreamApp
+
+__all__ = ["Connections"]
+
+#: Seconds between two sweeps: the resolution of every time limit, and of the Date field.
+SWEEP: Final = 1.0
+
+
+class Connections:
+    """All connections of a worker, and what a connection needs beside its own state.
+
+    Arguments:
+        app: what answers the requests.
+        limits: the bounds of every connection.
+        loop: the loop that all of this runs in.
+        access_log: called with (client, method, target, http_version, status) for each answer; None logs nothing.
+        server_header: whether answers say "server: fastweb".
+
+    Attributes:
+        now: the coarse clock, in seconds; the sweep sets it.
+        draining: connections close after the answer they are at.
+        requests_total: answers since the start.
+        own_lines: the Date and Server fields as they are sent now.
+    """
+
+    def __init__(
+        self,
+        app: StreamApp,
+        limits: Limits,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        access_log: Callable[..., None] | None = None,
+        server_header: bool = True,
+    ) -> None:
+        self.app = app
+        self.limits = limits
+        self.loop = loop
+        self.access_log = access_log
+        self.runner = Runner(loop)
+        self.now = loop.time()
+        self.draining = False
+        self.requests_total = 0
+        self._server_line = b"server: fastweb\r\n" if server_header else b""
+        self._date_line = b""
+        self.own_lines = b""
+        self._set_date()
+        self._all: set[HTTP1Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._empty: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def make_protocol(self) -> HTTP1Connection:
+        """What `loop.create_server` calls for each client."""
+        return HTTP1Connection(self)
+
+    def add(self, connection: HTTP1Connection) -> None:
+        """A client has connected."""
+        self._all.add(connection)
+
+    def discard(self, connection: HTTP1Connection) -> None:
+        """A connection is gone."""
+        self._all.discard(connection)
+        self._check_empty()
+
+    def lines_beside(self, flags: int) -> bytes:
+        """The Date and Server fields, without those that the answer has itself (`Head.flags`)."""
+        if not flags & (HAS_DATE | HAS_SERVER):
+            return self.own_lines
+        return (b"" if flags & HAS_DATE else self._date_line) + (b"" if flags & HAS_SERVER else self._server_line)
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._sweep()
+
+    def stop(self) -> None:
+        """End sweeping."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.runner.close()
+
+    def drain(self) -> None:
+        """Close what is idle, and the rest after the answer it is at."""
+        self.draining = True
+        for connection in list(self._all):
+            connection.drain()
+
+    async def wait_closed(self, timeout: float) -> bool:
+        """Wait until every connection is gone and every request's coroutine has ended.
+
+        Arguments:
+            timeout: seconds.
+
+        Returns:
+            True when they are, False when the time was up.
+        """
+        deadline = self.loop.time() + timeout
+        while self._all or self.runner.tasks:
+            left = deadline - self.loop.time()
+            if left <= 0:
+                return False
+            if self.runner.tasks:
+                await asyncio.wait(list(self.runner.tasks), timeout=min(left, SWEEP))
+            else:
+                self._empty = self.loop.create_future()
+                await asyncio.wait([self._empty], timeout=left)
+        return True
+
+    def abort(self) -> None:
+        """Cancel what runs and cut every connection."""
+        for task in list(self.runner.tasks):
+            task.cancel("the server is stopping")
+        for connection in list(self._all):
+            connection.abort()
+
+    def _check_empty(self) -> None:
+        if self._empty is not None and not self._all and not self._empty.done():
+            self._empty.set_result(None)
+
+    def _set_date(self) -> None:
+        # RFC 9110 section 5.6.7, IMF-fixdate.
+        self._date_line = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
+        self.own_lines = self._date_line + self._server_line
+
+    def _sweep(self) -> None:
+        self.now = self.loop.time()
+        self._timer = self.loop.call_later(SWEEP, self._sweep)
+        self._set_date()
+        for connection in list(self._all):
+            connection.sweep(self.now)

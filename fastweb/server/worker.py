@@ -1,0 +1,707 @@
+"""One process that serves: finds the app, makes the loop, runs the lifespan, accepts, leaves in good order.
+
+    load_app -> Server.serve: lifespan start-up -> accept -> stop accepting -> drain -> lifespan shut-down
+
+`python -m fastweb.server.worker` is how the supervisor starts it, with a `WorkerOrder` in the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import difflib
+import importlib
+import inspect
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, ModuleType, TracebackType
+from typing import Any
+
+from fastweb.server.config import Config, ConfigError, StartupError, banner, configure_logging, report
+from fastweb.server.lifespan import Lifespan
+from fastweb.server.sockets import Listeners, bind, take_queued
+from fastweb.types import StreamApp
+
+__all__ = ["Server", "WorkerOrder", "is_app", "load_app", "main", "run_server", "run_single"]
+
+logger = logging.getLogger("fastweb.server")
+
+#: Where the supervisor leaves a `WorkerOrder` for the process it starts.
+ORDER_VARIABLE = "FASTWEB_WORKER"
+#: Exit code when the app's lifespan fails to start.
+STARTUP_FAILED = 3
+#: Seconds that a process of ours waits at its end for threads that will not stop (a plain `def` endpoint that
+#: hangs).
+_THREADS_TIMEOUT = 5.0
+#: Seconds from the last connection that is accepted to the closing of those that have sent no request.
+_SETTLE_TIME = 0.1
+#: Seconds that cancelled start-up or shut-down code has to end.
+_CANCEL_TIMEOUT = 2.0
+
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+#: Frames between us and the user's code, when they come first in a traceback.
+_OUR_FRAMES = (
+    _PACKAGE,
+    "<frozen ",
+    str(Path(importlib.__file__).parent) + os.sep,
+    str(Path(asyncio.__file__).parent) + os.sep,
+    contextlib.__file__,
+)
+
+#: While the user's modules are being imported, `run()` must not serve (see `fastweb.server.run`).
+_loading = False
+_earlier_main: list[ModuleType | None] = []
+
+
+# --- The app ---
+
+
+def is_app(value: object) -> bool:
+    """Whether the server can serve it: it has what `fastweb.types.StreamApp` asks for."""
+    if isinstance(value, type):
+        return False
+    return all(callable(getattr(value, name, None)) for name in ("open_stream", "wants_head", "lifespan"))
+
+
+def is_loading() -> bool:
+    """Whether the user's modules are being imported right now, to find the app."""
+    return _loading
+
+
+def load_app(config: Config) -> StreamApp:
+    """Import the app that a config names.
+
+    Raises:
+        ConfigError: no such module, no such attribute, or it is no app.
+        StartupError: the user's code raised; the details are its traceback, without our frames.
+    """
+    global _loading
+    if config.app_dir is not None:
+        directory = os.path.abspath(config.app_dir)
+        if directory not in sys.path[:1]:
+            sys.path.insert(0, directory)
+    app = config.app
+    name = app if isinstance(app, str) else type(app).__name__
+    _loading = True
+    try:
+        if isinstance(app, str):
+            app = _find(app, config)
+        if config.factory:
+            app = _guarded(app, f"the factory {name}") if callable(app) else app
+            if inspect.iscoroutine(app):
+                app.close()
+                raise ConfigError(
+                    f"the factory {name} is async: it must be a plain function that returns the app"
+                )
+    finally:
+        _loading = False
+    if not is_app(app):
+        raise ConfigError(f"{name} is {_kind(app)}, not an app{_not_an_app_hint(app, config)}")
+    found: StreamApp = app
+    return found
+
+
+def _not_an_app_hint(value: object, config: Config) -> str:
+    if isinstance(value, type) or (inspect.isroutine(value) and not config.factory):
+        return ": if calling it makes the app, add --factory (factory=True)"
+    return ": expected an instance of fastweb.FastWeb"
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__qualname__}"
+    if inspect.isroutine(value):
+        return "a function"
+    if isinstance(value, ModuleType):
+        return "a module"
+    name = type(value).__qualname__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _find(target: str, config: Config) -> Any:
+    source, attribute = _split(target)
+    if config.script is not None:
+        module = _guarded(lambda: _run_script(str(config.script)), f"running {config.script}")
+        source = os.path.basename(config.script)
+    elif source.endswith(".py") or os.sep in source or "/" in source:
+        module = _import_file(source)
+    else:
+        module = _import(source)
+    if attribute:
+        return _attribute(module, source, attribute)
+    if config.factory:
+        raise ConfigError(f"name the factory: {source}:create_app, for example")
+    return _only_app(module, source)
+
+
+def _split(target: str) -> tuple[str, str]:
+    """`module:attribute`, `path.py:attribute`, or one of them without the attribute."""
+    source, colon, attribute = target.rpartition(":")
+    # C:\main.py has a colon, but no attribute.
+    if not colon or attribute[:1] in ("\\", "/"):
+        return target, ""
+    if not source or not all(part.isidentifier() for part in attribute.split(".")):
+        raise ConfigError(f"{target!r} names no app: expected module:attribute, such as main:app")
+    return source, attribute
+
+
+def _import(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(f"{name!r} is no module's name: expected module:attribute, such as main:app")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+            raise _user_error(error, f"importing {name}") from None
+        candidates = [path.stem for path in Path(sys.path[0] or ".").glob("*.py")]
+        hint = _did_you_mean(name, candidates)
+        words = str(error)[:1].lower() + str(error)[1:]
+        where = os.path.abspath(sys.path[0] or ".")
+        raise ConfigError(f"{words} (looked in {where} first){hint}") from None
+    except (Exception, SystemExit) as error:
+        raise _user_error(error, f"importing {name}") from None
+
+
+def _import_file(source: str) -> ModuleType:
+    path = Path(source).resolve()
+    if not path.is_file():
+        near = _did_you_mean(path.name, [item.name for item in path.parent.glob("*.py")])
+        raise ConfigError(f"there is no file {source}{near}")
+    if path.suffix != ".py":
+        raise ConfigError(f"{source} is no Python file: expected module:attribute or path.py:attribute")
+    # A file of a package is imported as part of it, so that its relative imports work.
+    parts = [path.stem] if path.stem != "__init__" else []
+    root = path.parent
+    while (root / "__init__.py").is_file() and root != root.parent:
+        parts.insert(0, root.name)
+        root = root.parent
+    if str(root) not in sys.path[:1]:
+        sys.path.insert(0, str(root))
+    return _import(".".join(parts))
+
+
+def _run_script(path: str) -> ModuleType:
+    """Run the user's script again, under the name that multiprocessing gives it, too, in its `if __name__`
+    guard."""
+    module = ModuleType("__mp_main__")
+    module.__file__ = path
+    # What is pickled as `__main__.Thing` must be found; the module that ran until now is still running, and
+    # kept.
+    _earlier_main.append(sys.modules.get("__main__"))
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+    code = compile(Path(path).read_bytes(), path, "exec")
+    exec(code, module.__dict__)
+    return module
+
+
+def _attribute(module: ModuleType, source: str, attribute: str) -> Any:
+    value: Any = module
+    done = source
+    for name in attribute.split("."):
+        try:
+            value = getattr(value, name)
+        except AttributeError:
+            public = [key for key in dir(value) if not key.startswith("_")]
+            hint = _did_you_mean(name, public)
+            apps = _apps(module)
+            if not hint and apps:
+                hint = (
+                    f"; it has the app {apps[0]!r}"
+                    if len(apps) == 1
+                    else f"; it has the apps {', '.join(apps)}"
+                )
+            raise ConfigError(f"{done} has no attribute {name!r}{hint}") from None
+        done = f"{source}:{name}" if done == source else f"{done}.{name}"
+    return value
+
+
+def _apps(module: ModuleType) -> list[str]:
+    return [name for name, value in vars(module).items() if is_app(value)]
+
+
+def _only_app(module: ModuleType, source: str) -> Any:
+    names = _apps(module)
+    for name in ("app", "api"):
+        if name in names:
+            return getattr(module, name)
+    if len(names) == 1:
+        return getattr(module, names[0])
+    if names:
+        raise ConfigError(
+            f"{source} has several apps: say which one, such as {source}:{names[0]} ({', '.join(names)})"
+        )
+    raise ConfigError(
+        f"{source} has no app: expected an instance of fastweb.FastWeb, such as app = FastWeb()"
+    )
+
+
+def _did_you_mean(name: str, candidates: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, candidates, 3)
+    return f"; did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
+
+
+def _guarded(call: Callable[[], Any], doing: str) -> Any:
+    try:
+        return call()
+    except StartupError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _user_error(error, doing) from None
+
+
+def _user_error(error: BaseException, doing: str, exit_code: int = 1) -> StartupError:
+    """What the user's own code raised, as its traceback without our frames, and one line."""
+    if isinstance(error, SystemExit):
+        return StartupError(f"{doing} called sys.exit({error.code!r})", exit_code=exit_code)
+    trace = _user_traceback(error.__traceback__)
+    if trace is None and not isinstance(error, SyntaxError):
+        trace = error.__traceback__  # All of it is ours: then all of it is needed.
+    details = "".join(traceback.format_exception(type(error), error, trace))
+    line = " ".join(str(error).split())
+    what = type(error).__name__ + (f": {line}" if line else "")
+    return StartupError(f"{doing} failed: {what}", exit_code=exit_code, details=details)
+
+
+def _user_traceback(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OUR_FRAMES):
+        trace = trace.tb_next
+    return trace
+
+
+# --- Serving ---
+
+
+class Server:
+    """Serves an app in the running loop: no signals, no process of its own. A thread with a loop may run one,
+    too.
+
+    Arguments:
+        app: what answers.
+        config: where to listen (unless sockets are given), bounds, log, grace.
+        sockets: listening sockets, closed when it stops accepting.
+        on_started: called in the loop once it accepts.
+
+    Attributes:
+        started: set once it accepts; to be waited for from another thread.
+        addresses: where it listens, as URLs.
+        exit_code: of the process, once `serve` has returned.
+        last: no other process accepts from these sockets, so what still waits in their queue must be taken at
+            the end.
+    """
+
+    def __init__(
+        self,
+        app: StreamApp,
+        config: Config | None = None,
+        *,
+        sockets: Sequence[socket.socket] | None = None,
+        on_started: Callable[[Server], None] | None = None,
+    ) -> None:
+        self.app = app
+        self.config = config if config is not None else Config(app=app)
+        self.started = threading.Event()
+        self.addresses: list[str] = []
+        self.exit_code = 0
+        self.last = True
+        self._sockets = sockets
+        self._on_started = on_started
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self._force = asyncio.Event()
+        self._stop_asked = False
+        self._force_asked = False
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether it was told to stop; set it to tell so, from any thread."""
+        return self._stop_asked
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        if not value:
+            raise ValueError("a server that was told to stop does not start again")
+        self.stop()
+
+    def stop(self, *, force: bool = False) -> None:
+        """Stop in good order, or at once. From any thread, and from a signal handler."""
+        self._stop_asked = True
+        self._force_asked = self._force_asked or force
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # The loop is closed: it has stopped.
+                loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        if self._stop_asked:
+            self._stop.set()
+        if self._force_asked:
+            self._force.set()
+
+    async def serve(self) -> None:
+        """Serve until told to stop. `exit_code` then is 0, or 1 if it was forced or the app's shut-down
+        failed.
+
+        Raises:
+            BindError: it cannot listen.
+            StartupError: the app's lifespan failed to start; the details are the traceback.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._tell()
+        if self._stop.is_set():
+            return
+        with Listeners(self._sockets) if self._sockets is not None else bind(self.config) as listeners:
+            self.addresses = listeners.addresses()
+            lifespan = Lifespan(self.app)
+            try:
+                ready = await _unless(self._stop, lifespan.startup())
+            except Exception as error:
+                raise _user_error(error, "the app's start-up", STARTUP_FAILED) from None
+            try:
+                if ready:
+                    await self._serve(listeners)
+            finally:
+                await self._shutdown(lifespan)
+
+    async def _serve(self, listeners: Listeners) -> None:
+        # Here and not above, since a supervisor imports this module and needs no protocol.
+        from fastweb.server.access_log import AccessLog
+        from fastweb.server.connections import Connections
+
+        loop = asyncio.get_running_loop()
+        config = self.config
+        log = AccessLog(loop=loop) if config.access_log and config.log_level in ("info", "debug") else None
+        connections = Connections(
+            self.app, config.limits, loop=loop, access_log=log, server_header=config.server_header
+        )
+        servers: list[asyncio.AbstractServer] = []
+        connections.start()
+        try:
+            for sock in listeners.sockets:
+                # Not all at once: what accepts already is closed below if another cannot.
+                server = await _start_accepting(loop, connections.make_protocol, sock, config.backlog)
+                servers.append(server)
+            self.started.set()
+            if self._on_started is not None:
+                self._on_started(self)
+            await self._stop.wait()
+            # Turns of the loop, in which a supervisor's last word may come (see `last`).
+            for _ in range(2):
+                await asyncio.sleep(0)
+            await self._stop_accepting(loop, servers, listeners, connections.make_protocol)
+            connections.drain()
+            if not await _unless(self._force, connections.wait_closed(config.graceful_timeout)):
+                self.exit_code = 1
+        finally:
+            for server in servers:
+                server.close()
+            connections.abort()
+            await connections.wait_closed(1.0)
+            connections.stop()
+            if log is not None:
+                log.flush()
+
+    async def _stop_accepting(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        servers: Sequence[asyncio.AbstractServer],
+        listeners: Listeners,
+        make_protocol: Callable[[], asyncio.BaseProtocol],
+    ) -> None:
+        """Close the listening sockets. Connections that the kernel has already made would be reset: take
+        them first."""
+        accepted: list[socket.socket] = []
+        if self.last and os.name == "posix":
+            for sock in listeners.sockets:
+                accepted += take_queued(sock, self.config.backlog + 1)
+        for server in servers:
+            server.close()
+        for connection in accepted:
+            connection.setblocking(False)
+            with contextlib.suppress(OSError):
+                await loop.connect_accepted_socket(make_protocol, connection)
+        # Who has just connected is about to send a request: it counts as in flight, too.
+        await _unless(self._force, asyncio.sleep(_SETTLE_TIME))
+
+    async def _shutdown(self, lifespan: Lifespan) -> None:
+        try:
+            if not await _unless(self._force, lifespan.shutdown()):
+                self.exit_code = 1
+        except Exception as error:
+            failed = _user_error(error, "the app's shut-down")
+            logger.error("%s%s", failed.details, failed.message)
+            self.exit_code = 1
+
+
+async def _start_accepting(
+    loop: asyncio.AbstractEventLoop,
+    make_protocol: Callable[[], asyncio.BaseProtocol],
+    sock: socket.socket,
+    backlog: int,
+) -> asyncio.AbstractServer:
+    if sock.family != getattr(socket, "AF_UNIX", None):
+        return await loop.create_server(make_protocol, sock=sock, backlog=backlog)
+    if sys.version_info >= (3, 13):
+        # Its file is removed by who bound it, not by each worker that stops.
+        return await loop.create_unix_server(make_protocol, sock=sock, backlog=backlog, cleanup_socket=False)
+    return await loop.create_unix_server(make_protocol, sock=sock, backlog=backlog)
+
+
+async def _unless(event: asyncio.Event, work: Awaitable[Any]) -> bool:
+    """Wait for work unless an event comes first, which cancels it; whether it was done. What it raises comes
+    out."""
+    task = asyncio.ensure_future(work)
+    waiter = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait([task, waiter], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+            return True
+        return False
+    finally:
+        waiter.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_TIMEOUT)
+
+
+def run_server(server: Server, *, own_process: bool = False) -> int:
+    """Serve in a loop of this thread's own; in the main thread, SIGINT and SIGTERM stop it, a second SIGINT
+    at once.
+
+    Arguments:
+        own_process: the process has no other purpose: it ends soon after, whatever threads of the app still
+            run.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StartupError: see `Server.serve`; or a loop runs in this thread already.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        raise StartupError(
+            "an event loop runs in this thread already: in it, await fastweb.server.Server(app).serve()"
+        )
+    with _signals(server), asyncio.Runner(loop_factory=_loop_factory(server.config.loop)) as runner:
+        runner.run(server.serve())
+        if own_process:
+            _exit_later(server.exit_code)
+    return server.exit_code
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if name != "asyncio":
+        try:
+            import uvloop
+        except ImportError:
+            if name == "uvloop":
+                raise StartupError(
+                    "uvloop is not installed: pip install uvloop, or choose --loop asyncio"
+                ) from None
+        else:
+            factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+            return factory
+    return None
+
+
+@contextlib.contextmanager
+def _signals(server: Server) -> Iterator[None]:
+    """Plain handlers: they also run while the user's code blocks the loop, and they exist on Windows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = False
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        again = number == signal.SIGINT and interrupted
+        interrupted = interrupted or number == signal.SIGINT
+        if again:
+            # A third one ends even a loop that no longer turns.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        server.stop(force=again)
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_single(config: Config, *, own_process: bool = False) -> int:
+    """Load the app and serve it in this process.
+
+    Arguments:
+        own_process: see `run_server`.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StartupError: it cannot listen, the app cannot be loaded, or its start-up failed.
+    """
+    configure_logging(config.log_level)
+
+    def started(server: Server) -> None:
+        banner(config, server.addresses)
+
+    with bind(config) as listeners:
+        server = Server(load_app(config), config, sockets=listeners.sockets, on_started=started)
+        return run_server(server, own_process=own_process)
+
+
+# --- The supervisor's worker ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOrder:
+    """What the supervisor tells the process that it starts.
+
+    Arguments:
+        config: as JSON.
+        sockets: file descriptors of the listening sockets.
+        ready_fd: the pipe on which the worker says, once, that it accepts, or why it cannot; -1 where there
+            is no supervisor, so that the worker binds and reports for itself.
+        life_fd: a pipe that nobody writes to; it ends when the supervisor stops, however it dies.
+        path: `sys.path` of the supervisor.
+        argv: its `sys.argv`.
+    """
+
+    config: str
+    sockets: list[int]
+    ready_fd: int
+    life_fd: int
+    path: list[str]
+    argv: list[str]
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+
+class _Supervisor:
+    """The other end of the ready pipe: it is told once."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd: int | None = fd
+
+    def tell(self, message: dict[str, Any]) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with contextlib.suppress(OSError), os.fdopen(fd, "wb") as pipe:
+                pipe.write(json.dumps(message).encode() + b"\n")
+
+    def tell_error(self, error: StartupError) -> int:
+        self.tell({"error": error.message, "details": error.details, "code": error.exit_code})
+        return error.exit_code
+
+
+def main() -> int:
+    """The process of a worker. Returns its exit code."""
+    text = os.environ.pop(ORDER_VARIABLE, None)
+    if text is None:
+        report(StartupError("fastweb.server.worker is started by a supervisor: use `fastweb run module:app`"))
+        return 2
+    order = WorkerOrder(**json.loads(text))
+    sys.path[:] = order.path
+    sys.argv[:] = order.argv
+    return _alone(order) if order.ready_fd < 0 else _supervised(order)
+
+
+def _alone(order: WorkerOrder) -> int:
+    try:
+        return run_single(Config.from_json(order.config), own_process=True)
+    except StartupError as error:
+        report(error)
+        return error.exit_code
+
+
+def _supervised(order: WorkerOrder) -> int:
+    # The terminal's SIGINT goes to all of its processes; here it is the supervisor that decides. A handler,
+    # not SIG_IGN, which the user's subprocesses would inherit. It came blocked, so that it could not hit
+    # before this line.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for fd in (*order.sockets, order.ready_fd, order.life_fd):
+        os.set_inheritable(fd, False)
+    supervisor = _Supervisor(order.ready_fd)
+    try:
+        code = _work(order, supervisor)
+    except StartupError as error:
+        code = supervisor.tell_error(error)
+    except SystemExit as error:
+        supervisor.tell_error(StartupError(f"the app called sys.exit({error.code!r}) as it started"))
+        code = error.code if isinstance(error.code, int) else 1
+    except Exception as error:
+        details = traceback.format_exc()
+        logger.error("%s", details)
+        code = supervisor.tell_error(StartupError(f"the worker failed: {error!r}", details=details))
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    _exit_later(code)
+    return code
+
+
+def _work(order: WorkerOrder, supervisor: _Supervisor) -> int:
+    config = Config.from_json(order.config)
+    configure_logging(config.log_level)
+    sockets = [socket.socket(fileno=fd) for fd in order.sockets]
+
+    def started(server: Server) -> None:
+        supervisor.tell({"ready": True})
+        loop = asyncio.get_running_loop()
+
+        def supervisor_gone() -> None:
+            loop.remove_reader(order.life_fd)
+            server.last = True
+            server.stop()
+
+        loop.add_reader(order.life_fd, supervisor_gone)
+
+    server = Server(load_app(config), config, sockets=sockets, on_started=started)
+    server.last = False
+    # Not `_signals`: SIGINT stays as main() left it.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: server.stop())
+    with asyncio.Runner(loop_factory=_loop_factory(config.loop)) as runner:
+        runner.run(server.serve())
+        _exit_later(server.exit_code)
+    return server.exit_code
+
+
+def _exit_later(code: int) -> None:
+    """From here on this process ends, even if threads of the app hang, for which the interpreter would
+    wait."""
+
+    def leave() -> None:
+        time.sleep(_THREADS_TIMEOUT)
+        os._exit(code)
+
+    threading.Thread(target=leave, name="fastweb exit", daemon=True).start()
+
+
+if __name__ == "__main__":
+    # Under its own name: `__main__` is to be the user's script, and there must be one `Server` only.
+    from fastweb.server import worker
+
+    sys.exit(worker.main())

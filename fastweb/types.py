@@ -1,0 +1,129 @@
+"""Types and sentinels that every floor may use."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Protocol, TypeAlias, final
+
+__all__ = [
+    "ASGIApp",
+    "Message",
+    "Receive",
+    "ResponseHead",
+    "Scope",
+    "Send",
+    "Stream",
+    "StreamApp",
+    "Undefined",
+    "UndefinedType",
+]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@final
+class UndefinedType:
+    """The type of `Undefined`: "no value was given", where None is a value like any other."""
+
+    __slots__ = ()
+
+    def __new__(cls) -> UndefinedType:
+        return Undefined
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "Undefined"
+
+    def __copy__(self) -> UndefinedType:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> UndefinedType:
+        return self
+
+    def __reduce__(self) -> str:
+        return "Undefined"
+
+
+Undefined: Final[UndefinedType] = object.__new__(UndefinedType)
+
+
+class ResponseHead(Protocol):
+    """Status and header fields of an answer, made once and used for many (`fastweb._speedups.response.Head`)."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+
+
+class Stream(Protocol):
+    """One request and its answer, whatever protocol carries them: all that stands between a server and an app.
+
+    A server makes one for each request; nothing in it knows HTTP/1. The head is parsed: names of header fields are
+    lower case, `path` is percent-decoded, `raw_path` is as it came, without the query.
+    """
+
+    method: str
+    path: str
+    raw_path: bytes
+    query_string: bytes
+    headers: list[tuple[bytes, bytes]]
+    http_version: str
+    scheme: str
+    client: tuple[str, int] | None
+    server: tuple[str, int | None] | None
+    #: The whole body, once `body_complete`; else what has come and was not received yet.
+    body: bytes
+    body_complete: bool
+    #: The answer's head has gone out (an error can no longer become a 500).
+    started: bool
+    #: The client is gone, or will not get more than it has.
+    disconnected: bool
+
+    async def receive(self) -> bytes:
+        """The next piece of the body, b"" at its end.
+
+        Raises:
+            fastweb.exceptions.ClientDisconnect: the client went away before the end.
+            fastweb.exceptions.HTTPException: 413, the body is larger than `Limits.body_size`; 400, broken framing.
+        """
+
+    def respond(self, head: ResponseHead, body: bytes) -> None:
+        """Send a whole answer; Content-Length is added. It never waits: what the client does not take is buffered."""
+
+    async def drain(self) -> None:
+        """Wait while too much of the answer is still to be taken by the client."""
+
+    def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send the head of an answer whose body comes in pieces."""
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of the body, waiting while too much of it is buffered.
+
+        Raises:
+            fastweb.exceptions.ClientDisconnect: the client went away.
+        """
+
+    def finish(self) -> None:
+        """End the answer."""
+
+    async def wait_disconnect(self) -> None:
+        """Return when the client is gone, or the answer was sent."""
+
+
+class StreamApp(Protocol):
+    """What a server calls: `fastweb.FastWeb`, or an adapter of something else."""
+
+    def open_stream(self, stream: Any) -> Coroutine[Any, Any, None] | None:
+        """Take a request. What is returned, if anything, is run by the server until it ends, and answers it."""
+
+    def wants_head(self, stream: Any) -> bool:
+        """Whether this request is to be opened at the end of its head, its body still coming."""
+
+    def lifespan(self) -> AbstractAsyncContextManager[Any]:
+        """Start-up on entry and shut-down on exit, both in the loop that the requests run in."""

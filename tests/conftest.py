@@ -1,0 +1,49 @@
+"""What every test run says and holds: which fastweb is tested, and in which mode."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Last, so that an installed fastweb goes before the one beside these tests.
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
+
+from fastweb import _speedups  # noqa: E402
+
+
+def mode() -> str:
+    return "compiled" if _speedups.is_compiled() else "pure"
+
+
+def stale() -> list[str]:
+    """The hot modules whose source is newer than what was compiled of it, in a working tree."""
+    folder = Path(_speedups.__file__).parent
+    if folder != ROOT / "fastweb" / "_speedups":
+        return []
+    names = [name.rpartition(".")[2] for name in _speedups.hot_modules()]
+    return [
+        name
+        for name in names
+        for built in [*folder.glob(f"{name}.*.so"), *folder.glob(f"{name}.*.pyd")]
+        if (folder / f"{name}.py").stat().st_mtime > built.stat().st_mtime
+    ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    expected = os.environ.get("FASTWEB_EXPECT_MODE") or mode()
+    if expected != mode():
+        found = f"{_speedups.__file__} is {mode()}"
+        raise pytest.UsageError(f"FASTWEB_EXPECT_MODE={expected}, but {found}")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    lines = [f"fastweb: {mode()}, from {Path(_speedups.__file__).parent.parent}"]
+    if found := sorted(set(stale())):
+        lines.append(f"fastweb: compiled from an older source, `make build` it: {', '.join(found)}")
+    return lines
