@@ -1,7 +1,7 @@
 """The compiled half of the build; everything else is said in pyproject.toml.
 
-`EXTENSIONS` names the hot modules. Cython translates each `fastweb/_speedups/<name>.py`, as it stands, to C in
-the build folder.
+`EXTENSIONS` names the hot modules. Cython translates each `fastweb/_speedups/<name>.py`, as it stands, to C
+in the build folder.
 What may go wrong, and what then happens:
 
     no Cython, no C compiler, not CPython   fastweb installs as plain Python and one line says so
@@ -15,6 +15,7 @@ FASTWEB_BUILD_DEBUG=1 builds for a debugger: -O0 -g, line tracing, every bounds 
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,12 +52,20 @@ if DEBUG:
     DIRECTIVES |= {"linetrace": True, "profile": True, "boundscheck": True, "initializedcheck": True}
 
 
-def go_pure(reason: object) -> None:
+def go_pure(reason: str) -> None:
     """Say in one line that fastweb installs as plain Python, or fail where that is not enough."""
-    first = (str(reason).strip().splitlines() or ["unknown error"])[0]
     if REQUIRE_COMPILED:
-        raise SystemExit(f"fastweb: cannot be compiled, and FASTWEB_REQUIRE_COMPILED is set: {first}")
-    print(f"fastweb: installed as pure Python, not compiled: {first}", file=sys.stderr, flush=True)
+        raise SystemExit(f"fastweb: cannot be compiled, and FASTWEB_REQUIRE_COMPILED is set: {reason}")
+    print(f"fastweb: installed as pure Python, not compiled: {reason}", file=sys.stderr, flush=True)
+
+
+def in_short(error: Exception) -> str:
+    """One line of what the compiler's failure was, without its long command line."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, subprocess.CalledProcessError):
+        return f"the C compiler failed ({cause.cmd[0]}, exit status {cause.returncode})"
+    lines = str(error).strip().splitlines()
+    return f"the C compiler failed ({lines[0] if lines else type(error).__name__})"
 
 
 class build(_build):
@@ -94,7 +103,7 @@ class build_ext(_build_ext):
         try:
             super().run()
         except (CCompilerError, ExecError, PlatformError) as error:
-            go_pure(error)
+            go_pure(in_short(error))
             self.inplace = inplace
             for extension in self.extensions:
                 Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)

@@ -43,7 +43,8 @@ def decimal_encoder(dec_value: Decimal) -> int | float:
     return int(dec_value) if isinstance(exponent, int) and exponent >= 0 else float(dec_value)
 
 
-#: What becomes of types that JSON does not know; an app may add to it. The first class of an object's MRO that is here counts.
+#: What becomes of types that JSON does not know; an app may add to it. The first class of an object's MRO
+#: that is here counts.
 ENCODERS_BY_TYPE: dict[type[Any], Callable[[Any], Any]] = {
     bytes: lambda value: value.decode(),
     datetime.date: isoformat,
@@ -66,9 +67,20 @@ ENCODERS_BY_TYPE: dict[type[Any], Callable[[Any], Any]] = {
     set: list,
     UUID: str,
 }
-#: Classes of pydantic and its companions that are put out as text, by name: pydantic is not imported for their sake.
+#: Classes of pydantic and its companions that are put out as text, by name: pydantic is not imported for
+#: their sake.
 _PYDANTIC_TEXT = frozenset(
-    {"AnyUrl", "Color", "MultiHostUrl", "NameEmail", "SecretBytes", "SecretStr", "Url", "_BaseMultiHostUrl", "_BaseUrl"}
+    {
+        "AnyUrl",
+        "Color",
+        "MultiHostUrl",
+        "NameEmail",
+        "SecretBytes",
+        "SecretStr",
+        "Url",
+        "_BaseMultiHostUrl",
+        "_BaseUrl",
+    }
 )
 
 
@@ -111,13 +123,16 @@ def jsonable_encoder(
     """Any object as data that JSON can hold.
 
     Arguments:
-        obj: what to convert; a model becomes a dict as by `model_dump(mode="json")`, and so does a msgspec.Struct.
+        obj: what to convert; a model becomes a dict as by `model_dump(mode="json")`, and so does a
+            msgspec.Struct.
         include, exclude: the fields of a model, or the keys of a dict, to take or to leave out.
         by_alias: name a model's fields by their aliases.
-        exclude_unset, exclude_defaults: leave out a model's fields that were not given, or are equal to their defaults.
+        exclude_unset, exclude_defaults: leave out a model's fields that were not given, or are equal to their
+            defaults.
         exclude_none: leave out what is None, in dicts too.
         custom_encoder: functions by type, before all others; not for what is inside a model.
-        sqlalchemy_safe: leave out keys that begin with "_sa", which is where SQLAlchemy keeps the state of its objects.
+        sqlalchemy_safe: leave out keys that begin with "_sa", which is where SQLAlchemy keeps the state of
+            its objects.
 
     Raises:
         ValueError: an object of an unknown type that is no mapping and has no attributes.
@@ -141,14 +156,14 @@ def _encode(obj: Any, include: Any, exclude: Any, options: _Options) -> Any:
     if options.custom_encoder:
         custom = options.custom_encoder.get(type(obj))
         if custom is None:
-            custom = next((each for cls, each in options.custom_encoder.items() if isinstance(obj, cls)), None)
+            custom = next(
+                (each for cls, each in options.custom_encoder.items() if isinstance(obj, cls)), None
+            )
         if custom is not None:
             return custom(obj)
     if isinstance(obj, msgspec.Struct) or _is_pydantic_model(obj):
         # Everything in it is data of JSON's types now; what is left to do is as for any dict.
-        rest = dataclasses.replace(
-            options, by_alias=True, exclude_unset=False, custom_encoder={}
-        )
+        rest = dataclasses.replace(options, by_alias=True, exclude_unset=False, custom_encoder={})
         return _encode(_dump_model(obj, include, exclude, options), None, None, rest)
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         return _encode(dataclasses.asdict(obj), include, exclude, options)
@@ -186,9 +201,13 @@ def _encode_dict(obj: dict[Any, Any], include: Any, exclude: Any, options: _Opti
 def _dump_model(obj: Any, include: Any, exclude: Any, options: _Options) -> Any:
     if isinstance(obj, msgspec.Struct) and not isinstance(obj, BaseModel):
         dumper = Dumper(
-            by_alias=options.by_alias, exclude_defaults=options.exclude_defaults, exclude_none=options.exclude_none
+            by_alias=options.by_alias,
+            exclude_defaults=options.exclude_defaults,
+            exclude_none=options.exclude_none,
         )
-        return dumper.dump(schema_of(type(obj), arbitrary_types=True), obj, filter_of(include), filter_of(exclude))
+        return dumper.dump(
+            schema_of(type(obj), arbitrary_types=True), obj, filter_of(include), filter_of(exclude)
+        )
     return obj.model_dump(
         mode="json",
         include=include,
@@ -207,7 +226,7 @@ def _attributes(obj: Any) -> dict[Any, Any]:
     except Exception as error:
         errors.append(error)
     try:
-        return vars(obj)
+        return dict(vars(obj))
     except Exception as error:
         errors.append(error)
         raise ValueError(errors) from error
@@ -220,7 +239,9 @@ _TABLE: tuple[type[Any], ...] = (set, frozenset, deque, tuple)
 
 
 def _default(obj: Any) -> Any:
-    """What orjson does not know. An object that can be read only once is refused, since there may be a second attempt."""
+    """What orjson does not know. An object that can be read only once is refused, since there may be a second
+    attempt.
+    """
     if isinstance(obj, _TABLE):
         return list(obj)
     if isinstance(obj, float):
@@ -249,8 +270,8 @@ def dump_untyped(value: Any) -> bytes:
         document = orjson.dumps(value, _default, _OPTIONS)
     except TypeError:
         return _dump_slowly(value)
-    # PERF: orjson writes null for NaN; and jsonable_encoder drops keys that begin with "_sa". To look for either in the
-    # document costs 1% of writing it; only then is the value looked through.
+    # PERF: orjson writes null for NaN; and jsonable_encoder drops keys that begin with "_sa". To look for
+    # either in the document costs 1% of writing it; only then is the value looked through.
     if b'"_sa' in document or (b"null" in document and not all_finite(value)):
         return _dump_slowly(value)
     return document

@@ -1,8 +1,9 @@
 """Proofs that a value is exactly what an annotation declares, so that msgspec may encode it as it stands.
 
-msgspec encodes what it is given: all fields of a subclass, every key of a dict. A `Proof` is a tree made from a schema (by
-`fastweb.validation.serializer`); `proves` is true only where each run-time type, at every depth, is the declared one itself, and
-where msgspec writes that type as pydantic does. False means "not known": such a value is validated and filtered.
+msgspec encodes what it is given: all fields of a subclass, every key of a dict. A `Proof` is a tree made from
+a schema (by `fastweb.validation.serializer`); `proves` is true only where each run-time type, at every depth,
+is the declared one itself, and where msgspec writes that type as pydantic does. False means "not known": such
+a value is validated and filtered.
 """
 
 import datetime
@@ -11,55 +12,54 @@ from typing import Any
 try:
     import cython
 except ModuleNotFoundError:
-    from fastweb._speedups import _shim as cython  # type: ignore[no-redef]
-
-if cython.compiled:
-    from cython.cimports.cpython.long import PyLong_AsLongLongAndOverflow  # type: ignore[import-not-found]
+    from fastweb._speedups import _shim as cython
 
 _UTC = datetime.timezone.utc
 _datetime = datetime.datetime
 _time = datetime.time
-_INT_MIN: object = -(2**63)
-_INT_MAX: object = 2**63 - 1
+_INT_MIN: Any = -(2**63)
+_INT_MAX: Any = 2**63 - 1
 #: Deeper values are left to the slow path, whose recursion Python itself bounds.
 _DEPTH: cython.int = 200
 
 
 @cython.cfunc
 @cython.inline
-def _fits(value: object) -> cython.bint:
+def _fits(value: Any) -> cython.bint:
     """Whether an exact int fits in 64 bits, signed: all that msgspec and orjson are sure to write."""
     if cython.compiled:
-        overflow: cython.int = 0
-        PyLong_AsLongLongAndOverflow(value, cython.address(overflow))
-        return overflow == 0
-    return _INT_MIN <= value <= _INT_MAX  # type: ignore[operator]
+        try:
+            narrow: cython.longlong = value
+        except OverflowError:
+            return False
+        return bool(narrow == value)
+    return bool(_INT_MIN <= value <= _INT_MAX)
 
 
 @cython.cclass
 class Proof:
     """A node. This one, the base, proves nothing."""
 
-    def proves(self, value: object) -> bool:
+    def proves(self, value: Any) -> bool:
         """Whether the value is exactly what was declared."""
         return self.check(value, 0)
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         return False
 
 
 @cython.cclass
 class NoneProof(Proof):
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         return value is None
 
 
 @cython.cclass
 class BoolProof(Proof):
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         return value is True or value is False
 
 
@@ -67,20 +67,20 @@ class BoolProof(Proof):
 class TypeProof(Proof):
     """A type that needs no more than its name: str, float, UUID, Decimal, date, an Enum."""
 
-    cls: object
+    cls: Any
 
-    def __init__(self, cls: object) -> None:
+    def __init__(self, cls: Any) -> None:
         self.cls = cls
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         return type(value) is self.cls
 
 
 @cython.cclass
 class IntProof(Proof):
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         return type(value) is int and _fits(value)
 
 
@@ -89,29 +89,29 @@ class DatetimeProof(Proof):
     """Naive or in UTC: other offsets may have seconds, of which the two writers think differently."""
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if type(value) is not _datetime:
             return False
-        zone = value.tzinfo  # type: ignore[attr-defined]
+        zone = value.tzinfo
         return zone is None or zone is _UTC
 
 
 @cython.cclass
 class TimeProof(Proof):
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
-        return type(value) is _time and value.tzinfo is None  # type: ignore[attr-defined]
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
+        return type(value) is _time and value.tzinfo is None
 
 
 @cython.cclass
 class LiteralProof(Proof):
     values: tuple
 
-    def __init__(self, values: tuple) -> None:  # type: ignore[type-arg]
+    def __init__(self, values: tuple) -> None:
         self.values = values
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         for each in self.values:
             if type(each) is type(value) and each == value:
                 return True
@@ -123,12 +123,12 @@ class BoundsProof(Proof):
     """`inner` within bounds; None for a bound that there is not."""
 
     inner: Proof
-    gt: object
-    ge: object
-    lt: object
-    le: object
+    gt: Any
+    ge: Any
+    lt: Any
+    le: Any
 
-    def __init__(self, inner: Proof, gt: object, ge: object, lt: object, le: object) -> None:
+    def __init__(self, inner: Proof, gt: Any, ge: Any, lt: Any, le: Any) -> None:
         self.inner = inner
         self.gt = gt
         self.ge = ge
@@ -136,16 +136,16 @@ class BoundsProof(Proof):
         self.le = le
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if not self.inner.check(value, depth):
             return False
-        if self.gt is not None and not value > self.gt:  # type: ignore[operator]
+        if self.gt is not None and not value > self.gt:
             return False
-        if self.ge is not None and not value >= self.ge:  # type: ignore[operator]
+        if self.ge is not None and not value >= self.ge:
             return False
-        if self.lt is not None and not value < self.lt:  # type: ignore[operator]
+        if self.lt is not None and not value < self.lt:
             return False
-        return self.le is None or bool(value <= self.le)  # type: ignore[operator]
+        return self.le is None or bool(value <= self.le)
 
 
 @cython.cclass
@@ -162,10 +162,10 @@ class LengthProof(Proof):
         self.most = most
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if not self.inner.check(value, depth):
             return False
-        size: cython.Py_ssize_t = len(value)  # type: ignore[arg-type]
+        size: cython.Py_ssize_t = len(value)
         return (self.least < 0 or size >= self.least) and (self.most < 0 or size <= self.most)
 
 
@@ -177,7 +177,7 @@ class NullableProof(Proof):
         self.inner = inner
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         return value is None or self.inner.check(value, depth)
 
 
@@ -185,11 +185,11 @@ class NullableProof(Proof):
 class UnionProof(Proof):
     choices: list
 
-    def __init__(self, choices: list) -> None:  # type: ignore[type-arg]
+    def __init__(self, choices: list) -> None:
         self.choices = choices
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         for choice in self.choices:
             if cython.cast(Proof, choice).check(value, depth):
                 return True
@@ -204,10 +204,10 @@ class ListProof(Proof):
         self.item = item
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if type(value) is not list or depth > _DEPTH:
             return False
-        items: list = value  # type: ignore[type-arg]
+        items: list = value
         for each in items:
             if not self.item.check(each, depth + 1):
                 return False
@@ -218,18 +218,18 @@ class ListProof(Proof):
 class CollectionProof(Proof):
     """A set, a frozenset or a tuple of any length."""
 
-    cls: object
+    cls: Any
     item: Proof
 
-    def __init__(self, cls: object, item: Proof) -> None:
+    def __init__(self, cls: Any, item: Proof) -> None:
         self.cls = cls
         self.item = item
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if type(value) is not self.cls or depth > _DEPTH:
             return False
-        for each in value:  # type: ignore[attr-defined]
+        for each in value:
             if not self.item.check(each, depth + 1):
                 return False
         return True
@@ -239,21 +239,21 @@ class CollectionProof(Proof):
 class TupleProof(Proof):
     """A tuple, or a NamedTuple, with a type for each of its places."""
 
-    cls: object
+    cls: Any
     items: list
 
-    def __init__(self, cls: object, items: list) -> None:  # type: ignore[type-arg]
+    def __init__(self, cls: Any, items: list) -> None:
         self.cls = cls
         self.items = items
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if type(value) is not self.cls or depth > _DEPTH:
             return False
-        if len(value) != len(self.items):  # type: ignore[arg-type]
+        if len(value) != len(self.items):
             return False
         i: cython.Py_ssize_t = 0
-        for each in value:  # type: ignore[attr-defined]
+        for each in value:
             if not cython.cast(Proof, self.items[i]).check(each, depth + 1):
                 return False
             i += 1
@@ -270,10 +270,10 @@ class DictProof(Proof):
         self.item = item
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if type(value) is not dict or depth > _DEPTH:
             return False
-        items: dict = value  # type: ignore[type-arg]
+        items: dict = value
         for name, each in items.items():
             if not self.key.check(name, depth) or not self.item.check(each, depth + 1):
                 return False
@@ -287,15 +287,15 @@ class TypedDictProof(Proof):
     fields: dict
     required: tuple
 
-    def __init__(self, fields: dict, required: tuple) -> None:  # type: ignore[type-arg]
+    def __init__(self, fields: dict, required: tuple) -> None:
         self.fields = fields
         self.required = required
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if type(value) is not dict or depth > _DEPTH:
             return False
-        items: dict = value  # type: ignore[type-arg]
+        items: dict = value
         for name in self.required:
             if name not in items:
                 return False
@@ -312,11 +312,11 @@ class TypedDictProof(Proof):
 class ModelProof(Proof):
     """A Struct of exactly this class. `fields` may be filled in later: a model may contain itself."""
 
-    cls: object
+    cls: Any
     names: list
     fields: list
 
-    def __init__(self, cls: object) -> None:
+    def __init__(self, cls: Any) -> None:
         self.cls = cls
         self.names = []
         self.fields = []
@@ -327,7 +327,7 @@ class ModelProof(Proof):
         self.fields.append(field)
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if type(value) is not self.cls or depth > _DEPTH:
             return False
         i: cython.Py_ssize_t
@@ -340,12 +340,14 @@ class ModelProof(Proof):
 
 @cython.cclass
 class DataclassProof(Proof):
-    """A dataclass of exactly this class, with no attribute beside its fields: msgspec would write those too."""
+    """A dataclass of exactly this class, with no attribute beside its fields: msgspec would write those
+    too.
+    """
 
-    cls: object
+    cls: Any
     fields: dict
 
-    def __init__(self, cls: object) -> None:
+    def __init__(self, cls: Any) -> None:
         self.cls = cls
         self.fields = {}
 
@@ -354,7 +356,7 @@ class DataclassProof(Proof):
         self.fields[name] = field
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         if type(value) is not self.cls or depth > _DEPTH:
             return False
         state = value.__dict__
@@ -372,7 +374,7 @@ class AnyProof(Proof):
     """Anything, as far as it is plain JSON."""
 
     @cython.cfunc
-    def check(self, value: object, depth: cython.int) -> cython.bint:
+    def check(self, value: Any, depth: cython.int) -> cython.bint:
         kind = type(value)
         if kind is str or value is None or kind is bool or kind is float:
             return True
@@ -381,13 +383,13 @@ class AnyProof(Proof):
         if depth > _DEPTH:
             return False
         if kind is list:
-            items: list = value  # type: ignore[type-arg, assignment]
+            items: list = value
             for each in items:
                 if not self.check(each, depth + 1):
                     return False
             return True
         if kind is dict:
-            pairs: dict = value  # type: ignore[type-arg, assignment]
+            pairs: dict = value
             for name, each in pairs.items():
                 if type(name) is not str or not self.check(each, depth + 1):
                     return False
@@ -399,11 +401,11 @@ _MISSING: Any = object()
 
 
 @cython.cfunc
-def _finite(value: object, depth: cython.int) -> cython.bint:
+def _finite(value: Any, depth: cython.int) -> cython.bint:
     kind = type(value)
     if kind is float:
         # Neither infinite (x - x is NaN then) nor NaN, which is not equal to itself.
-        return value - value == 0.0  # type: ignore[operator]
+        return bool(value - value == 0.0)
     if kind is str or kind is int or value is None or kind is bool:
         return True
     if depth > _DEPTH * 2:
@@ -420,6 +422,6 @@ def _finite(value: object, depth: cython.int) -> cython.bint:
     return True
 
 
-def all_finite(value: object) -> bool:
+def all_finite(value: Any) -> bool:
     """Whether no float in lists, tuples and dicts is infinite or NaN. Nor is it known of what is too deep."""
     return _finite(value, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import sys
 import types
 import typing
@@ -16,6 +17,7 @@ from fastweb.exceptions import FastWebError
 __all__ = [
     "class_hints",
     "evaluate",
+    "has_forward_ref",
     "is_named_tuple",
     "is_type_alias",
     "is_typed_dict",
@@ -84,20 +86,16 @@ def typevars_of(annotation: Any) -> dict[Any, Any]:
         if origin is not None:
             parameters = getattr(origin, "__parameters__", ())
             scope = {
-                name: substitute(given, outer) for name, given in zip(parameters, get_args(base), strict=False)
+                name: substitute(given, outer)
+                for name, given in zip(parameters, get_args(base), strict=False)
             }
             for name, given in scope.items():
                 found.setdefault(name, given)
-        for parent in types.get_original_bases(cls) if sys.version_info >= (3, 12) else _bases(cls):
+        for parent in cls.__dict__.get("__orig_bases__", cls.__bases__):
             visit(parent, scope)
 
     visit(annotation, {})
     return found
-
-
-def _bases(cls: type[Any]) -> tuple[Any, ...]:
-    bases: tuple[Any, ...] = cls.__dict__.get("__orig_bases__", cls.__bases__)
-    return bases
 
 
 def _own_annotations(cls: type[Any]) -> dict[str, Any]:
@@ -105,14 +103,14 @@ def _own_annotations(cls: type[Any]) -> dict[str, Any]:
         import annotationlib
 
         return dict(annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF))
-    return dict(cls.__dict__.get("__annotations__", {}))
+    return inspect.get_annotations(cls)
 
 
 def class_hints(cls: type[Any], namespace: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The annotations of a class and of its bases, with every name resolved.
 
-    A name is looked up in the module of the class that mentions it, then in that class, then in `namespace`; the class knows
-    its own name even where it is local to a function.
+    A name is looked up in the module of the class that mentions it, then in that class, then in `namespace`;
+    the class knows its own name even where it is local to a function.
 
     Raises:
         FastWebError: a name is not defined.
@@ -122,24 +120,27 @@ def class_hints(cls: type[Any], namespace: Mapping[str, Any] | None = None) -> d
         own = _own_annotations(base)
         if not own or base.__module__ == "msgspec":
             continue
-        if not any(_has_forward_ref(annotation) for annotation in own.values()):
+        if not any(has_forward_ref(annotation) for annotation in own.values()):
             hints.update(own)
             continue
         module = vars(sys.modules[base.__module__]) if base.__module__ in sys.modules else {}
-        inner = {**(namespace or {}), **vars(base), base.__name__: base, cls.__name__: cls}
+        # A field's default does not hide the type of the same name: `date: date = None`.
+        members = {name: value for name, value in vars(base).items() if name not in own}
+        inner = {**(namespace or {}), **members, base.__name__: base, cls.__name__: cls}
         inner.update({p.__name__: p for p in getattr(base, "__type_params__", ())})
         for name, annotation in own.items():
             hints[name] = _evaluate_hint(annotation, inner, module, f"{base.__qualname__}.{name}")
     return hints
 
 
-def _has_forward_ref(annotation: Any) -> bool:
+def has_forward_ref(annotation: Any) -> bool:
+    """Whether the annotation is or holds a string, which has to be looked up somewhere."""
     if isinstance(annotation, (str, ForwardRef)):
         return True
     origin = get_origin(annotation)
     if origin is None or origin is typing.Literal:
         return False
-    return any(map(_has_forward_ref, get_args(annotation)))
+    return any(map(has_forward_ref, get_args(annotation)))
 
 
 def _evaluate_hint(annotation: Any, outer: Mapping[str, Any], inner: Mapping[str, Any], where: str) -> Any:
@@ -150,7 +151,7 @@ def _evaluate_hint(annotation: Any, outer: Mapping[str, Any], inner: Mapping[str
     except NameError as error:
         raise FastWebError(
             f"{where}: the annotation {_text(annotation)} names {error.name!r}, which is not defined; "
-            "define or import it at the top level of the module (not under TYPE_CHECKING, nor inside a function)"
+            "define or import it at the top level of the module, not under TYPE_CHECKING nor in a function"
         ) from error
     except (SyntaxError, TypeError, AttributeError) as error:
         raise FastWebError(f"{where}: the annotation {_text(annotation)} cannot be read: {error}") from error
@@ -163,12 +164,12 @@ def _text(annotation: Any) -> str:
 
 
 def evaluate(annotation: Any, owner: Any = None, namespace: Mapping[str, Any] | None = None) -> Any:
-    """An annotation that is, or holds, a string: with its names looked up in `namespace` and the module of `owner`.
+    """An annotation that is or holds a string, its names looked up in `namespace` and the module of `owner`.
 
     Raises:
         FastWebError: a name is not defined.
     """
-    if not _has_forward_ref(annotation):
+    if not has_forward_ref(annotation):
         return annotation
     names = getattr(owner, "__globals__", None)
     if names is None:
@@ -207,8 +208,8 @@ def _is_pydantic_object(value: Any) -> bool:
 def reaches_pydantic(annotation: Any) -> tuple[bool, bool]:
     """Whether the annotation holds a type that only pydantic knows, and whether it holds a msgspec.Struct.
 
-    Fields of dataclasses, TypedDicts and NamedTuples are looked into; those of Structs are not, for each of them is asked alone.
-    pydantic is not imported: where nobody has imported it, no annotation can reach it.
+    Fields of dataclasses, TypedDicts and NamedTuples are looked into; those of Structs are not, for each of
+    them is asked alone. pydantic is not imported: where nobody has imported it, no annotation can reach it.
     """
     if "pydantic" not in sys.modules and "pydantic_core" not in sys.modules:
         return False, False
@@ -222,8 +223,6 @@ def reaches_pydantic(annotation: Any) -> tuple[bool, bool]:
 
 
 def _reached(annotation: Any, seen: set[int]) -> Iterator[str]:
-    if id(annotation) in seen:
-        return
     origin = get_origin(annotation)
     if origin is Annotated:
         if any(map(_is_pydantic_object, annotation.__metadata__)):
@@ -233,16 +232,19 @@ def _reached(annotation: Any, seen: set[int]) -> Iterator[str]:
     if origin is typing.Literal:
         return
     if is_type_alias(annotation) or is_type_alias(origin):
-        seen.add(id(annotation))
-        yield from _reached((annotation if origin is None else origin).__value__, seen)
+        alias = annotation if origin is None else origin
+        if id(alias) not in seen:
+            seen.add(id(alias))
+            yield from _reached(alias.__value__, seen)
     for argument in get_args(annotation):
         if isinstance(argument, list):
             continue
         yield from _reached(argument, seen)
     cls = annotation if origin is None else origin
     if isinstance(cls, type):
-        seen.add(id(cls))
-        yield from _reached_by_class(cls, seen)
+        if id(cls) not in seen:
+            seen.add(id(cls))
+            yield from _reached_by_class(cls, seen)
     elif hasattr(cls, "__supertype__"):
         yield from _reached(cls.__supertype__, seen)
     elif isinstance(cls, TypeVar):

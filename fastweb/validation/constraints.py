@@ -1,7 +1,7 @@
-"""What stands beside a type: constraints in `Annotated[...]` and in a FieldInfo, laid into the node or around it.
+"""What stands beside a type: constraints in `Annotated[...]` and in a FieldInfo, put into its node.
 
-A constraint goes into a node that has a place for it (`IntSchema.gt`). Into `X | None` it goes inside. Anything else is wrapped in
-a `CheckSchema`, which looks at the finished value, as pydantic does.
+A constraint goes into a node that has a place for it (`IntSchema.gt`). Into `X | None` it goes inside.
+Anything else is wrapped in a `CheckSchema`, which looks at the finished value, as pydantic does.
 """
 
 from __future__ import annotations
@@ -56,7 +56,11 @@ def apply_field(schema: Schema, field: FieldInfo) -> Schema:
 
 
 def apply_metadata(schema: Schema, item: Any) -> Schema:
-    """The schema with one item of `Annotated`: a FieldInfo, msgspec.Meta or one of annotated_types; others are kept, unread."""
+    """The schema with one item of `Annotated`: a FieldInfo, msgspec.Meta or one of annotated_types; others
+    are kept, unread.
+    """
+    if item is None:
+        return schema
     if isinstance(item, FieldInfo):
         return apply_field(schema, item)
     if isinstance(item, msgspec.Meta):
@@ -73,7 +77,7 @@ def apply_metadata(schema: Schema, item: Any) -> Schema:
         return schema
     # Known by their names: annotated_types is not a dependency.
     if type(item).__module__ == "annotated_types":
-        name = {
+        known = {
             "Gt": "gt",
             "Ge": "ge",
             "Lt": "lt",
@@ -82,8 +86,8 @@ def apply_metadata(schema: Schema, item: Any) -> Schema:
             "MinLen": "min_length",
             "MaxLen": "max_length",
         }.get(type(item).__name__)
-        if name is not None:
-            return constrain(schema, name, getattr(item, name))
+        if known is not None:
+            return constrain(schema, known, getattr(item, known))
         if type(item).__name__ in ("Predicate", "Not"):
             return nodes.CheckSchema(inner=schema, name=type(item).__name__.lower(), value=item.func)
     return _with_metadata(schema, item)
@@ -130,6 +134,8 @@ def constrain(schema: Schema, name: str, value: Any) -> Schema:
 def _slots(schema: Schema) -> frozenset[str]:
     if isinstance(schema, (nodes.CheckSchema, nodes.SequenceSchema)):
         return frozenset()
+    if isinstance(schema, nodes.DictSchema) and schema.kind == "defaultdict":
+        return frozenset()
     names = {field.name for field in dataclasses.fields(schema)}
     return frozenset(names & {*CONSTRAINTS, "tz"})
 
@@ -148,7 +154,9 @@ def _discriminate(schema: Schema, discriminator: Any) -> Schema:
         schema.inner = _discriminate(schema.inner, discriminator)
         return schema
     if not isinstance(discriminator, str):
-        raise FastWebError("a discriminator that is a function works with pydantic's models alone; name a field instead")
+        raise FastWebError(
+            "a discriminator that is a function works with pydantic's models alone; name a field instead"
+        )
     if isinstance(schema, nodes.UnionSchema):
         schema = _copied(schema)
         schema.discriminator = discriminator

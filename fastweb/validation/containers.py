@@ -1,4 +1,6 @@
-"""Validators of lists, sets, tuples, dicts and their kin. Every item is looked at, so that every error is found."""
+"""Validators of lists, sets, tuples, dicts and their kin. Every item is looked at, so that every error is
+found.
+"""
 
 from __future__ import annotations
 
@@ -58,10 +60,14 @@ def items_of(value: Any) -> Iterable[Any] | None:
 
 
 def _length(value: Any) -> int | None:
-    try:
-        return len(value)
-    except TypeError:
-        return None
+    """The length that an error tells: pydantic knows that of these alone."""
+    return len(value) if isinstance(value, (list, tuple, set, frozenset)) else None
+
+
+def _any_items(items: Any, state: State) -> None:
+    """Items that nothing is asked of: a union prefers what knows them."""
+    if items:
+        state.strict()
 
 
 def _is_any(schema: nodes.Schema) -> bool:
@@ -76,10 +82,12 @@ def _collect(
     begin = start = len(state.errors)
     index = 0
     failed = False
+    if item is None:
+        _any_items(items, state)
     if maximum is not None and type(value) is list and len(value) > maximum:
         return too_long(state, value, what, maximum, len(value))
     try:
-        for index, each in enumerate(items):  # noqa: B007 - it is used when the iterator fails
+        for index, each in enumerate(items):
             result = each if item is None else item(each, state)
             if result is Undefined and item is not None:
                 state.outer(start, index)
@@ -106,9 +114,9 @@ def _iteration_error(value: Any, state: State, begin: int, index: int, error: Ex
     return state.outer(begin, index)
 
 
-def list_walk(schema: nodes.ListSchema, compile: Compile) -> Walk:
+def list_walk(schema: nodes.ListSchema, walk_of: Compile) -> Walk:
     """list."""
-    item = None if _is_any(schema.item) else compile(schema.item)
+    item = None if _is_any(schema.item) else walk_of(schema.item)
     minimum, maximum, strict = schema.min_length, schema.max_length, schema.strict
 
     def general(value: Any, state: State) -> Any:
@@ -145,9 +153,9 @@ def list_walk(schema: nodes.ListSchema, compile: Compile) -> Walk:
     return walk
 
 
-def deque_walk(schema: nodes.DequeSchema, compile: Compile) -> Walk:
+def deque_walk(schema: nodes.DequeSchema, walk_of: Compile) -> Walk:
     """collections.deque; its maxlen is kept."""
-    item = None if _is_any(schema.item) else compile(schema.item)
+    item = None if _is_any(schema.item) else walk_of(schema.item)
     minimum, maximum, strict = schema.min_length, schema.max_length, schema.strict
 
     def walk(value: Any, state: State) -> Any:
@@ -170,9 +178,9 @@ def deque_walk(schema: nodes.DequeSchema, compile: Compile) -> Walk:
     return walk
 
 
-def sequence_walk(schema: nodes.SequenceSchema, compile: Compile) -> Walk:
+def sequence_walk(schema: nodes.SequenceSchema, walk_of: Compile) -> Walk:
     """collections.abc.Sequence: a sequence of any type but str and bytes, and of that type afterwards."""
-    item = None if _is_any(schema.item) else compile(schema.item)
+    item = None if _is_any(schema.item) else walk_of(schema.item)
 
     def walk(value: Any, state: State) -> Any:
         if not isinstance(value, Sequence):
@@ -182,7 +190,7 @@ def sequence_walk(schema: nodes.SequenceSchema, compile: Compile) -> Walk:
             return value
         cls = type(value)
         if issubclass(cls, (str, bytes)):
-            name = "str" if issubclass(cls, str) else "bytes"
+            name = cls.__name__
             message = f"'{name}' instances are not allowed as a Sequence value"
             return state.fail("sequence_str", message, value, {"type_name": name})
         if issubclass(cls, bytearray):
@@ -200,12 +208,13 @@ def sequence_walk(schema: nodes.SequenceSchema, compile: Compile) -> Walk:
     return walk
 
 
-def iterable_walk(schema: nodes.IterableSchema, compile: Compile) -> Walk:
+def iterable_walk(schema: nodes.IterableSchema, walk_of: Compile) -> Walk:
     """collections.abc.Iterable: whatever can be iterated over.
 
-    pydantic gives a lazy iterator, which fails while the endpoint runs; this gives a list, so bad input is found in time.
+    pydantic gives a lazy iterator, which fails while the endpoint runs; this gives a list, so bad input is
+    found in time.
     """
-    item = None if _is_any(schema.item) else compile(schema.item)
+    item = None if _is_any(schema.item) else walk_of(schema.item)
     minimum, maximum = schema.min_length, schema.max_length
 
     def walk(value: Any, state: State) -> Any:
@@ -221,26 +230,26 @@ def iterable_walk(schema: nodes.IterableSchema, compile: Compile) -> Walk:
     return walk
 
 
-def set_walk(schema: nodes.SetSchema, compile: Compile) -> Walk:
+def set_walk(schema: nodes.SetSchema, walk_of: Compile) -> Walk:
     """set."""
-    return _set_walk(schema, compile, set, "set_type", "Input should be a valid set", "Set")
+    return _set_walk(schema, walk_of, set, "set_type", "Input should be a valid set", "Set")
 
 
-def frozenset_walk(schema: nodes.FrozenSetSchema, compile: Compile) -> Walk:
+def frozenset_walk(schema: nodes.FrozenSetSchema, walk_of: Compile) -> Walk:
     """frozenset."""
     message = "Input should be a valid frozenset"
-    return _set_walk(schema, compile, frozenset, "frozen_set_type", message, "Frozenset")
+    return _set_walk(schema, walk_of, frozenset, "frozen_set_type", message, "Frozenset")
 
 
 def _set_walk(
     schema: nodes.SetSchema | nodes.FrozenSetSchema,
-    compile: Compile,
+    walk_of: Compile,
     cls: type[set[Any]] | type[frozenset[Any]],
     kind: str,
     message: str,
     what: str,
 ) -> Walk:
-    item = None if _is_any(schema.item) else compile(schema.item)
+    item = None if _is_any(schema.item) else walk_of(schema.item)
     minimum, maximum, strict = schema.min_length, schema.max_length, schema.strict
 
     def walk(value: Any, state: State) -> Any:
@@ -252,6 +261,8 @@ def _set_walk(
             if items is None:
                 return state.fail(kind, message, value)
             state.exactness = LAX
+        if item is None:
+            _any_items(items, state)
         made: set[Any] = set()
         begin = start = len(state.errors)
         index = -1
@@ -286,7 +297,7 @@ def _set_walk(
     return walk
 
 
-def tuple_walk(schema: nodes.TupleSchema, compile: Compile) -> Walk:
+def tuple_walk(schema: nodes.TupleSchema, walk_of: Compile) -> Walk:
     """tuple, of one type for all places or of one for each."""
     strict = schema.strict
     minimum, maximum = schema.min_length, schema.max_length
@@ -312,12 +323,14 @@ def tuple_walk(schema: nodes.TupleSchema, compile: Compile) -> Walk:
         return made
 
     if schema.variadic:
-        item = None if _is_any(schema.items[0]) else compile(schema.items[0])
+        item = None if _is_any(schema.items[0]) else walk_of(schema.items[0])
 
         def variadic(value: Any, state: State) -> Any:
             items = given(value, state)
             if items is Undefined:
                 return Undefined
+            if item is None:
+                _any_items(items, state)
             made = []
             begin = start = len(state.errors)
             for index, each in enumerate(items):
@@ -337,14 +350,14 @@ def tuple_walk(schema: nodes.TupleSchema, compile: Compile) -> Walk:
 
         return variadic
 
-    walks = [compile(each) for each in schema.items]
+    walks = [walk_of(each) for each in schema.items]
     count = len(walks)
 
     def positional(value: Any, state: State) -> Any:
         items = given(value, state)
         if items is Undefined:
             return Undefined
-        if len(items) > count:
+        if len(items) > count and maximum is None:
             return too_long(state, value, "Tuple", count, _length(value))
         made = []
         begin = start = len(state.errors)
@@ -353,18 +366,21 @@ def tuple_walk(schema: nodes.TupleSchema, compile: Compile) -> Walk:
             if result is Undefined:
                 state.outer(start, index)
                 start = len(state.errors)
+                continue
             made.append(result)
+            if maximum is not None and len(made) > maximum:
+                del state.errors[begin:]
+                return too_long(state, value, "Tuple", maximum, _length(value))
+        if len(items) > count:
+            del state.errors[begin:]
+            return too_long(state, value, "Tuple", count, _length(value))
         for index in range(len(items), count):
             state.fail("missing", "Field required", value)
             state.outer(start, index)
             start = len(state.errors)
-        if start != begin:
-            return Undefined
-        if minimum is not None and count < minimum:
-            return too_short(state, value, "Tuple", minimum, count)
-        if maximum is not None and count > maximum:
-            return too_long(state, value, "Tuple", maximum, count)
-        return tuple(made)
+        if minimum is not None and len(made) < minimum:
+            return too_short(state, value, "Tuple", minimum, len(made))
+        return tuple(made) if start == begin else Undefined
 
     return positional
 
@@ -377,22 +393,23 @@ _DICTS: dict[str, tuple[str, str, str]] = {
 }
 
 
-def dict_walk(schema: nodes.DictSchema, compile: Compile) -> Walk:
+def dict_walk(schema: nodes.DictSchema, walk_of: Compile) -> Walk:
     """dict, and the classes that derive from it."""
-    key_walk = None if _is_any(schema.key) else compile(schema.key)
-    value_walk = None if _is_any(schema.value) else compile(schema.value)
+    key_walk = None if _is_any(schema.key) else walk_of(schema.key)
+    value_walk = None if _is_any(schema.value) else walk_of(schema.value)
     minimum, maximum, strict = schema.min_length, schema.max_length, schema.strict
     made_by = schema.kind
     kind, message, what = _DICTS[made_by]
-    own: type[Any] = {"OrderedDict": collections.OrderedDict, "Counter": collections.Counter}.get(made_by, dict)
+    own: type[Any] = dict if made_by == "dict" else getattr(collections, made_by)
 
     def walk(value: Any, state: State) -> Any:
         if not isinstance(value, dict):
             if strict or not isinstance(value, Mapping):
                 return state.fail(kind, message, value)
+        elif not isinstance(value, own):
             state.exactness = LAX
-        elif own is not dict and not isinstance(value, own):
-            state.exactness = LAX
+        if key_walk is None or value_walk is None:
+            _any_items(value, state)
         made: dict[Any, Any] = {}
         begin = start = len(state.errors)
         for key, each in value.items():
@@ -421,7 +438,11 @@ def dict_walk(schema: nodes.DictSchema, compile: Compile) -> Walk:
         if made_by == "dict":
             return made
         if made_by == "defaultdict":
-            factory = value.default_factory if isinstance(value, collections.defaultdict) else schema.default_factory
+            factory = (
+                value.default_factory
+                if isinstance(value, collections.defaultdict)
+                else schema.default_factory
+            )
             return collections.defaultdict(factory, made)
         return own(made)
 

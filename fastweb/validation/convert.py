@@ -1,7 +1,9 @@
 """The fast path for Python values: msgspec converts them where that is exact.
 
-What `fastweb.validation.msgspec_backend` says of JSON documents holds for Python objects too, but for what JSON does not have: floats
-that are not finite, and objects that fit several members of a union. What msgspec refuses goes to the walker, as there.
+What `fastweb.validation.msgspec_backend` says of JSON documents holds for Python objects too, but for what
+JSON does not have: floats that are not finite, objects that fit several members of a union, and instances of
+subclasses of str and the like, which msgspec keeps. So what it made has still to be proven
+(`fastweb.validation.proofs`). What it refuses goes to the walker.
 """
 
 from __future__ import annotations
@@ -11,27 +13,35 @@ from typing import Any
 
 import msgspec
 
+from fastweb.types import Undefined
 from fastweb.validation import nodes
 from fastweb.validation.msgspec_backend import decoder_of
 from fastweb.validation.nodes import Schema
+from fastweb.validation.proofs import proof_of
 
-__all__ = ["REFUSED", "converter_of"]
-
-#: What a converter raises for a value that is for the walker to judge.
-REFUSED = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
+__all__ = ["converter_of"]
 
 
 def converter_of(schema: Schema) -> Callable[[Any], Any] | None:
-    """A function that gives, or raises one of `REFUSED`, what the walker gives for this schema; None where there is none."""
-    if not _suits(schema, set()):
+    """A function that gives what the walker gives for this schema, or Undefined where it does not know; None
+    if it never does.
+    """
+    proof = proof_of(schema)
+    if proof is None or not _suits(schema, set()):
         return None
     decoder = decoder_of(schema)
     if decoder is None:
         return None
-    target, convert = decoder.type, msgspec.convert
+    target, convert, proves = decoder.type, msgspec.convert, proof.proves
 
     def converted(value: Any) -> Any:
-        return convert(value, target)
+        try:
+            made = convert(value, target)
+        except (
+            Exception
+        ):  # msgspec's own errors, and whatever the value's methods raise: the walker will say it
+            return Undefined
+        return made if proves(made) else Undefined
 
     return converted
 
@@ -54,4 +64,6 @@ def _suits(schema: Schema, seen: set[int]) -> bool:
         return _suits(schema.item, seen)
     if isinstance(schema, nodes.DictSchema):
         return _suits(schema.key, seen) and _suits(schema.value, seen)
-    return isinstance(schema, (nodes.StrSchema, nodes.IntSchema, nodes.BoolSchema, nodes.NoneSchema, nodes.UUIDSchema))
+    return isinstance(
+        schema, (nodes.StrSchema, nodes.IntSchema, nodes.BoolSchema, nodes.NoneSchema, nodes.UUIDSchema)
+    )

@@ -1,8 +1,9 @@
-"""Values as pydantic puts them out: plain Python data, or data that JSON can hold, with nothing that the schema does not declare.
+"""Values as pydantic puts them out: plain Python data, or data that JSON can hold, with nothing that the
+schema does not declare.
 
-This is the slow and exact way; `fastweb.validation.serializer` takes it for what is not proven to need less. The forms are those of
-pydantic's documentation (https://docs.pydantic.dev/latest/concepts/serialization/): a timedelta is an ISO 8601 duration, a Decimal a
-string, bytes are UTF-8.
+This is the slow and exact way; `fastweb.validation.serializer` takes it for what is not proven to need less.
+The forms are those of pydantic's documentation (https://docs.pydantic.dev/latest/concepts/serialization/): a
+timedelta is an ISO 8601 duration, a Decimal a string, bytes are UTF-8.
 """
 
 from __future__ import annotations
@@ -29,7 +30,15 @@ from fastweb.types import Undefined
 from fastweb.validation import nodes
 from fastweb.validation.nodes import FieldSchema, Schema
 
-__all__ = ["Dumper", "SerializationError", "filter_of", "json_key", "to_iso_datetime", "to_iso_duration", "to_iso_time"]
+__all__ = [
+    "Dumper",
+    "SerializationError",
+    "filter_of",
+    "json_key",
+    "to_iso_datetime",
+    "to_iso_duration",
+    "to_iso_time",
+]
 
 #: What include and exclude come down to: nothing said, everything, or something said of each name.
 Filter = Mapping[Any, Any] | bool | None
@@ -39,7 +48,7 @@ class SerializationError(ValueError):
     """A value that cannot be put out: JSON has no form for its type, or it contains itself."""
 
 
-class _Mismatch(Exception):
+class _MismatchError(Exception):
     """Inside a union: the value is not of this choice."""
 
 
@@ -115,7 +124,6 @@ def _complex(value: complex) -> str:
     return str(value).strip("()")
 
 
-
 #: The types that JSON holds as a string, and how it is made.
 _TEXT: dict[type[Any], Callable[[Any], str]] = {
     datetime.datetime: to_iso_datetime,
@@ -174,8 +182,8 @@ class Dumper:
         exclude_unset, exclude_defaults, exclude_none: fields to leave out.
         finite: floats that are not finite become None, as JSON's text has it.
         fallback: what is called with a value of an unknown type.
-        mend: what is called with a value that is not of its schema, which validation would not have let through (a field that was
-            assigned to); by default such a value is put out by its own type.
+        mend: what is called with a value that is not of its schema, which validation would not have let
+            through (a field that was assigned to); by default such a value is put out by its own type.
     """
 
     __slots__ = (
@@ -227,12 +235,17 @@ class Dumper:
     def _amiss(self, schema: Schema, value: Any, include: Filter, exclude: Filter) -> Any:
         """A value that is not what its schema says."""
         if self.trying:
-            raise _Mismatch
+            raise _MismatchError
         if self.mend is None:
             return self.infer(value, include, exclude)
         mended = self.mend(schema, value)
-        # The same again: it is valid, and only unlike what is expected of its kind (a generator for a Sequence).
-        return self.infer(value, include, exclude) if mended is value else self.dump(schema, mended, include, exclude)
+        # The same again: it is valid, and only unlike what is expected of its kind (a generator for a
+        # Sequence).
+        return (
+            self.infer(value, include, exclude)
+            if mended is value
+            else self.dump(schema, mended, include, exclude)
+        )
 
     # One kind of schema each
 
@@ -305,8 +318,7 @@ class Dumper:
         if isinstance(value, (set, frozenset)):  # their items have no names
             include = exclude = None
         if include is None and exclude is None:
-            for each in value:
-                made.append(self.dump(item, each))
+            made = [self.dump(item, each) for each in value]
         else:
             values = list(value)
             for place, each in enumerate(values):
@@ -370,7 +382,7 @@ class Dumper:
                 self.exact = exact
                 try:
                     return self.dump(choice, value, include, exclude)
-                except _Mismatch:
+                except _MismatchError:
                     continue
                 finally:
                     self.trying -= 1
@@ -385,11 +397,11 @@ class Dumper:
     def _pydantic(self, schema: nodes.PydanticSchema, value: Any, include: Filter, exclude: Filter) -> Any:
         from fastweb.validation.pydantic_backend import adapter_of
 
+        said: dict[str, Any] = {"include": include, "exclude": exclude}
         return adapter_of(schema).dump_python(
             value,
             mode="json" if self.json else "python",
-            include=include,
-            exclude=exclude,
+            **said,
             by_alias=self.by_alias,
             exclude_unset=self.exclude_unset,
             exclude_defaults=self.exclude_defaults,
@@ -405,9 +417,13 @@ class Dumper:
         if not isinstance(value, dict if typed_dict else schema.cls):
             return self._amiss(schema, value, include, exclude)
         if self.trying and self.exact and not typed_dict and type(value) is not schema.cls:
-            raise _Mismatch
-        if typed_dict and self.trying and any(field.required and field.name not in value for field in schema.fields):
-            raise _Mismatch
+            raise _MismatchError
+        if (
+            typed_dict
+            and self.trying
+            and any(field.required and field.name not in value for field in schema.fields)
+        ):
+            raise _MismatchError
         if schema.kind == "namedtuple":
             return self._named_tuple(schema, value, include, exclude)
         self.depth += 1
@@ -515,7 +531,9 @@ class Dumper:
                 if taken:
                     listed.append(self.infer(each, inner_include, inner_exclude))
             return listed if self.json else _same_collection(value, listed)
-        if isinstance(value, msgspec.Struct) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
+        if isinstance(value, msgspec.Struct) or (
+            dataclasses.is_dataclass(value) and not isinstance(value, type)
+        ):
             from fastweb.validation.schema import schema_of
 
             outer, self.trying = self.trying, 0
@@ -551,7 +569,9 @@ class Dumper:
         try:
             return next(_TEXT[cls](value) for cls in type(value).__mro__ if cls in _TEXT)
         except UnicodeDecodeError as error:
-            raise SerializationError(f"bytes that are not UTF-8 cannot be put out as JSON: {error}") from error
+            raise SerializationError(
+                f"bytes that are not UTF-8 cannot be put out as JSON: {error}"
+            ) from error
 
 
 def _taken(include: Filter, exclude: Filter, key: Any, size: int = -1) -> tuple[bool, Any, Any]:

@@ -1,6 +1,7 @@
 """What validation finds wrong, and the state that one validation carries with it.
 
-The types and texts are pydantic's (https://docs.pydantic.dev/latest/errors/validation_errors/), since clients of FastAPI read them.
+The types and texts are pydantic's (https://docs.pydantic.dev/latest/errors/validation_errors/), since clients
+of FastAPI read them.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ class Problem:
 
     __slots__ = ("ctx", "input", "loc", "msg", "type")
 
-    def __init__(self, type: str, msg: str, input: Any, ctx: dict[str, Any] | None = None) -> None:
-        self.type = type
+    def __init__(self, kind: str, msg: str, value: Any, ctx: dict[str, Any] | None = None) -> None:
+        self.type = kind
         self.msg = msg
-        self.input = input
+        self.input = value
         self.ctx = ctx
         self.loc: list[int | str] = []
 
@@ -48,9 +49,9 @@ class Problem:
 class State:
     """What goes along through one validation: the errors so far, and how exact the match has been.
 
-    `exactness` and `fields_set` are what a union compares its choices by: the worst conversion on the way, and how many fields
-    of models were given (None where no model was met). `from_attributes` is True where any object may stand for a model, as
-    FastAPI has it, and None where each model's own configuration tells.
+    `exactness` and `fields_set` are what a union compares its choices by: the worst conversion on the way,
+    and how many fields of models were given (None where no model was met). `from_attributes` is True where
+    any object may stand for a model, as FastAPI has it, and None where each model's own configuration tells.
     """
 
     __slots__ = ("depth", "errors", "exactness", "fields_set", "from_attributes", "seen")
@@ -63,9 +64,9 @@ class State:
         self.depth = 0
         self.seen: set[tuple[int, int]] = set()
 
-    def fail(self, type: str, msg: str, input: Any, ctx: dict[str, Any] | None = None) -> Any:
+    def fail(self, kind: str, msg: str, value: Any, ctx: dict[str, Any] | None = None) -> Any:
         """Note an error; the walk returns what this returns."""
-        self.errors.append(Problem(type, msg, input, ctx))
+        self.errors.append(Problem(kind, msg, value, ctx))
         return Undefined
 
     def outer(self, start: int, *items: int | str) -> Any:
@@ -93,7 +94,7 @@ def location(key: Any) -> int | str:
     """A dict's key as an item of a location."""
     if isinstance(key, str):
         return str.__str__(key)
-    if isinstance(key, int) and not isinstance(key, bool):
+    if isinstance(key, int):
         return int(key)
     return str(key)
 

@@ -1,8 +1,8 @@
-"""Dates, times and durations in text and as numbers, as pydantic's parser (the Rust crate speedate) reads them.
+"""Dates, times and durations in text and as numbers, as pydantic's parser (the crate speedate) reads them.
 
-Text is RFC 3339 with the liberties of ISO 8601 that speedate takes (https://docs.rs/speedate): `T`, `t`, `_` or a space between date and
-time, seconds and fractions optional, offsets with or without a colon. Numbers are Unix timestamps, of seconds up to
-2e10 and of milliseconds beyond. Everything here is linear in its input.
+Text is RFC 3339 with the liberties of ISO 8601 that speedate takes (https://docs.rs/speedate): `T`, `t`, `_`
+or a space between date and time, seconds and fractions optional, offsets with or without a colon. Numbers are
+Unix timestamps, of seconds up to 2e10 and of milliseconds beyond. Everything here is linear in its input.
 """
 
 from __future__ import annotations
@@ -127,11 +127,15 @@ def _offset(text: str, at: int) -> timezone | None:
     else:
         if sign not in "+-\N{MINUS SIGN}":
             raise ParseError("invalid timezone sign")
-        hours = _number(text, at + 1, 2, "timezone hour") if _two_digits(text, at + 1) else _bad("timezone hour")
+        hours = (
+            _number(text, at + 1, 2, "timezone hour") if _two_digits(text, at + 1) else _bad("timezone hour")
+        )
         end = at + 3
         if text[end : end + 1] == ":":
             end += 1
-        minutes = _number(text, end, 2, "timezone minute") if _two_digits(text, end) else _bad("timezone minute")
+        minutes = (
+            _number(text, end, 2, "timezone minute") if _two_digits(text, end) else _bad("timezone minute")
+        )
         end += 2
         if minutes > 59:
             raise ParseError("timezone minute value is outside expected range of 0-59")
@@ -438,7 +442,7 @@ def _days_and_time(text: str, at: int) -> tuple[int, int, int]:
     if text[at : at + 1] in ("a", "A"):
         if text[at + 1 : at + 2] not in ("y", "Y"):
             raise ParseError(bad)
-        at += 3 if text[at + 2 : at + 3] in ("s", "S") else 2
+        at += 3 if text[at + 2 : at + 3] == "s" else 2
     if text[at : at + 1] == ",":
         at += 1
     if text[at : at + 1] == " ":
@@ -458,11 +462,13 @@ def _clock(text: str, at: int) -> tuple[int, int, int]:
     hour_part, colon, rest = text[at:].partition(":")
     if not colon:
         raise ParseError("invalid character in hour")
-    if len(hour_part.encode()) > 9:
+    if len(hour_part.encode()) > 10:
         raise ParseError("durations may not exceed 999,999,999 hours")
     if any(char not in _DIGITS for char in hour_part):
         raise ParseError("invalid character in hour")
     hours = int(hour_part or 0)
+    if hours > 24 * 10**8:
+        raise ParseError("durations may not exceed 999,999,999 hours")
     _, minute, second, micros, end = _time_fields(f"00:{rest}", 0)
     if end < len(rest) + 3:
         raise ParseError("unexpected extra characters at the end of the input")

@@ -1,14 +1,13 @@
 """Schemas as JSON Schema (draft 2020-12), in the words and the form that pydantic uses.
 
-`json_schema_of` gives the document of one type. `JSONSchemas` gathers many types that share their definitions, as OpenAPI needs it:
-first `add` each, then `finish`, which names the definitions.
+`json_schema_of` gives the document of one type. `JSONSchemas` gathers many types that share their
+definitions, as OpenAPI needs it: first `add` each, then `finish`, which names the definitions.
 
 Source: https://docs.pydantic.dev/latest/concepts/json_schema/
 """
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import inspect
 import ipaddress
@@ -33,7 +32,13 @@ __all__ = ["JSONSchemas", "Mode", "field_title", "json_schema_of"]
 Mode = Literal["validation", "serialization"]
 
 _Document = dict[str, Any]
-_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum", "multiple_of": "multipleOf"}
+_BOUNDS = {
+    "gt": "exclusiveMinimum",
+    "ge": "minimum",
+    "lt": "exclusiveMaximum",
+    "le": "maximum",
+    "multiple_of": "multipleOf",
+}
 #: How a reference is written until the definitions have their names.
 _MARK = "\0"
 
@@ -111,8 +116,8 @@ class JSONSchemas:
     def finish(self) -> dict[str, dict[str, Any]]:
         """Give the definitions their names, and put these into every document added.
 
-        A name is the class's own; where several classes have it, with the module before it; where what a class accepts is not what
-        it puts out, with "-Input" or "-Output" after it.
+        A name is the class's own; where several classes have it, with the module before it; where what a
+        class accepts is not what it puts out, with "-Input" or "-Output" after it.
         """
         self._names = _choose_names(self._definitions)
         for document in [*self._documents, *self._definitions.values()]:
@@ -122,7 +127,9 @@ class JSONSchemas:
     def name_of(self, document: Mapping[str, Any]) -> str | None:
         """The name of the definition that a finished document refers to."""
         ref = document.get("$ref")
-        return next((name for name in self._names.values() if self.ref_template.format(model=name) == ref), None)
+        return next(
+            (name for name in self._names.values() if self.ref_template.format(model=name) == ref), None
+        )
 
     def _resolve(self, part: Any) -> None:
         if isinstance(part, dict):
@@ -223,10 +230,10 @@ class JSONSchemas:
 
     def _tuple(self, schema: nodes.TupleSchema) -> _Document:
         if schema.variadic:
-            document = {"type": "array", "items": self._document(schema.items[0])}
-            return self._sized(document, schema, "minItems", "maxItems")
+            items = self._document(schema.items[0])
+            return self._sized({"type": "array", "items": items}, schema, "minItems", "maxItems")
         size = len(schema.items)
-        document = {"type": "array", "minItems": size, "maxItems": size}
+        document: _Document = {"type": "array", "minItems": size, "maxItems": size}
         if size:
             document["prefixItems"] = [self._document(item) for item in schema.items]
         return document
@@ -297,7 +304,7 @@ class JSONSchemas:
                 if isinstance(kind, nodes.LiteralSchema):
                     values = list(kind.values)
                 elif isinstance(kind, nodes.EnumSchema):
-                    values = list(kind.cls)
+                    values = [*kind.cls.__members__.values()]
                 mapping.update({str(_jsonable(value)): document.get("$ref", "") for value in values})
             if model.tag_field is not None:
                 mapping[str(model.tag)] = document.get("$ref", "")
@@ -335,14 +342,21 @@ class JSONSchemas:
         if method is not None:
             return dict(method())
         name = what.__qualname__ if what is not None else type(schema).__name__.removesuffix("Schema")
-        raise FastWebError(f"JSON Schema has no word for the type {name}; use another type, or leave it out of the schema")
+        raise FastWebError(
+            f"JSON Schema has no word for the type {name}; use another type, or leave it out of the schema"
+        )
 
     def _pydantic(self, schema: nodes.PydanticSchema) -> _Document:
         from fastweb.validation.pydantic_backend import adapter_of
 
-        document = adapter_of(schema).json_schema(mode=self._mode, by_alias=self.by_alias, ref_template=_MARK + "{model}")
+        document = adapter_of(schema).json_schema(
+            mode=self._mode, by_alias=self.by_alias, ref_template=_MARK + "{model}"
+        )
         definitions = document.pop("$defs", {})
-        marks = {_MARK + name: self._define(("pydantic", name, repr(each)), dict)["$ref"] for name, each in definitions.items()}
+        marks = {
+            _MARK + name: self._define(("pydantic", name, repr(each)), dict)["$ref"]
+            for name, each in definitions.items()
+        }
         for name, each in definitions.items():
             self._definitions[(("pydantic", name, repr(each)), self._mode)].update(_remarked(each, marks))
         if "$ref" not in document and document.get("type") == "object" and "properties" in document:
@@ -358,7 +372,10 @@ class JSONSchemas:
     def _model(self, schema: nodes.ModelSchema) -> _Document:
         if schema.kind == "namedtuple":
             return self._named_tuple(schema)
-        identity = (schema.annotation, tuple(sorted((k, repr(v)) for k, v in schema.config.items() if k == "title")))
+        identity = (
+            schema.annotation,
+            tuple(sorted((k, repr(v)) for k, v in schema.config.items() if k == "title")),
+        )
         return self._define(identity, lambda: self._model_document(schema))
 
     def _field_name(self, field: FieldSchema) -> str:
@@ -377,13 +394,19 @@ class JSONSchemas:
             properties[schema.tag_field] = {"const": schema.tag, **_kind_of([schema.tag])}
             required.append(schema.tag_field)
         for field in schema.fields:
-            if (field.exclude and self._mode == "serialization") or (not field.init and self._mode == "validation"):
+            if (field.exclude and self._mode == "serialization") or (
+                not field.init and self._mode == "validation"
+            ):
                 continue
             name = self._field_name(field)
             properties[name] = self._field(field, name)
             if field.required:
                 required.append(name)
-        document: _Document = {"properties": properties, "title": schema.title or schema.cls.__name__, "type": "object"}
+        document: _Document = {
+            "properties": properties,
+            "title": schema.title or schema.cls.__name__,
+            "type": "object",
+        }
         description = _doc(schema.cls)
         if description:
             document["description"] = description
@@ -401,7 +424,8 @@ class JSONSchemas:
         document = self._document(field.schema)
         if "title" not in document and _has_title(field.schema):
             document = {**document, "title": field_title(name)}
-        if field.default is not Undefined and field.default_factory is None:
+        known = field.default is not Undefined and field.default is not msgspec.UNSET
+        if known and field.default_factory is None:
             try:
                 return {**document, "default": _default(field)}
             except SerializationError:
@@ -430,7 +454,9 @@ def _words(info: FieldInfo) -> _Document:
     if info.description is not None:
         words["description"] = inspect.cleandoc(info.description)
     if info.examples is not None:
-        words["examples"] = _jsonable(list(info.examples) if not isinstance(info.examples, dict) else info.examples)
+        words["examples"] = _jsonable(
+            list(info.examples) if not isinstance(info.examples, dict) else info.examples
+        )
     if info.deprecated is not None:
         words["deprecated"] = bool(info.deprecated)
     return words
@@ -462,11 +488,8 @@ def _default(field: FieldSchema) -> Any:
 
 def _doc(cls: Any) -> str | None:
     """A class's own docstring, not one that Python or msgspec made, or a base class has."""
-    generic = cls.__dict__.get("__fastweb_generic__")
     doc = cls.__dict__.get("__doc__")
-    if not doc or (dataclasses.is_dataclass(cls) and doc.startswith(f"{cls.__name__}(")):
-        return None
-    if generic is not None and doc == generic[0].__doc__ and not generic[0].__doc__:
+    if not doc or (hasattr(cls, "__dataclass_fields__") and doc.startswith(f"{cls.__name__}(")):
         return None
     return inspect.cleandoc(doc)
 
@@ -490,7 +513,14 @@ def _enum_document(cls: Any) -> _Document:
 
 def _kind_of(values: list[Any]) -> _Document:
     kinds = {type(value) for value in values}
-    names = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", type(None): "null"}
+    names = {
+        str: "string",
+        int: "integer",
+        float: "number",
+        bool: "boolean",
+        list: "array",
+        type(None): "null",
+    }
     if len(kinds) == 1 and (kind := names.get(kinds.pop())) is not None:
         return {"type": kind}
     return {}
@@ -551,9 +581,11 @@ def _choose_names(definitions: Mapping[tuple[Any, Mode], _Document]) -> dict[tup
         suffix = "-Input" if mode == "validation" else "-Output"
         options[key] = [short, short + suffix, long, long + suffix]
     names: dict[tuple[Any, Mode], str] = {}
-    for key, document in definitions.items():
+    for key in definitions:
         for place, name in enumerate(options[key]):
-            rivals = [other for other in definitions if name in options[other][: place + 1] and other is not key]
+            rivals = [
+                other for other in definitions if name in options[other][: place + 1] and other is not key
+            ]
             if all(_same(definitions, key, other) for other in rivals):
                 names[key] = name
                 break
@@ -565,18 +597,20 @@ def _choose_names(definitions: Mapping[tuple[Any, Mode], _Document]) -> dict[tup
     return names
 
 
-def _same(definitions: Mapping[tuple[Any, Mode], _Document], one: tuple[Any, Mode], other: tuple[Any, Mode]) -> bool:
-    """Whether two definitions are of one class, and equal but for what they refer to being of the other mode."""
+def _same(
+    definitions: Mapping[tuple[Any, Mode], _Document], one: tuple[Any, Mode], other: tuple[Any, Mode]
+) -> bool:
+    """Whether two definitions are of one class, and equal but for what they refer to being of the other
+    mode.
+    """
     if one[0] != other[0]:
         return False
-    order = {key: place for place, key in enumerate(definitions)}
-    return _comparable(definitions, one, order, ()) == _comparable(definitions, other, order, ())
+    return bool(_comparable(definitions, one, ()) == _comparable(definitions, other, ()))
 
 
 def _comparable(
     definitions: Mapping[tuple[Any, Mode], _Document],
     key: tuple[Any, Mode],
-    order: Mapping[tuple[Any, Mode], int],
     above: tuple[Any, ...],
 ) -> Any:
     keys = list(definitions)
@@ -590,7 +624,7 @@ def _comparable(
             target = keys[int(part[1:])]
             if target[0] in above or target[0] == key[0]:
                 return ("above", repr(target[0]))
-            return _comparable(definitions, target, order, (*above, key[0]))
+            return _comparable(definitions, target, (*above, key[0]))
         return part
 
     return expand(definitions[key])

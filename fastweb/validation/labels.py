@@ -1,4 +1,6 @@
-"""The names of schemas in the locations of errors: which member of a union it was that failed, as in `("body", "list[int]")`."""
+"""The names of schemas in the locations of errors: which member of a union it was that failed, as in
+`("body", "list[int]")`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ _PLAIN: dict[type[nodes.Schema], str] = {
     nodes.UUIDSchema: "uuid",
     nodes.CallableSchema: "callable",
     nodes.ZoneInfoSchema: "function-plain[validate_str_is_valid_iana_tz()]",
-    nodes.HashableSchema: "custom-error[json-or-python[json=chain[any,is-instance[Hashable]],python=is-instance[Hashable]]]",
+    nodes.HashableSchema: (
+        "custom-error[json-or-python[json=chain[any,is-instance[Hashable]],python=is-instance[Hashable]]]"
+    ),
 }
 _COLLECTIONS: dict[type[nodes.Schema], str] = {
     nodes.ListSchema: "list",
@@ -54,7 +58,9 @@ def label_of(schema: nodes.Schema, open_refs: tuple[int, ...] = ()) -> str:
     kind = type(schema)
     plain = _PLAIN.get(kind)
     if plain is not None:
-        if isinstance(schema, _CONSTRAINED) and any(getattr(schema, name, None) is not None for name in _CONSTRAINTS):
+        if isinstance(schema, _CONSTRAINED) and any(
+            getattr(schema, name, None) is not None for name in _CONSTRAINTS
+        ):
             return f"constrained-{plain}"
         return plain
     inside = (*open_refs, id(schema))
@@ -75,7 +81,12 @@ def label_of(schema: nodes.Schema, open_refs: tuple[int, ...] = ()) -> str:
         return f"tuple[{inner}, ...]" if schema.variadic else f"tuple[{inner}]"
     if isinstance(schema, nodes.DictSchema):
         name = {"OrderedDict": "ordered-dict", "Counter": "counter"}.get(schema.kind, "dict")
-        return f"{name}[{of(schema.key)},{of(schema.value)}]"
+        label = f"{name}[{of(schema.key)},{of(schema.value)}]"
+        if schema.kind == "defaultdict":
+            wrap = "function-wrap[defaultdict_validator()]"
+            strict = f"chain[json-or-python[json={label},python=is-instance[defaultdict]],{wrap}]"
+            label = f"lax-or-strict[lax={wrap},strict={strict}]"
+        return label
     if isinstance(schema, nodes.ModelSchema):
         return schema.cls.__name__
     if isinstance(schema, nodes.EnumSchema):
@@ -118,7 +129,9 @@ def _special(schema: nodes.Schema) -> str:
         which = "either" if schema.param is None else schema.param.__name__
         return f"function-plain[pattern_{which}_validator()]"
     if isinstance(schema, nodes.SubclassSchema):
-        return "custom-error[is-instance[type]]" if schema.cls is None else f"is-subclass[{schema.cls.__name__}]"
+        return (
+            "custom-error[is-instance[type]]" if schema.cls is None else f"is-subclass[{schema.cls.__name__}]"
+        )
     if isinstance(schema, (nodes.InstanceSchema, nodes.FunctionSchema)):
         return f"is-instance[{schema.cls.__name__}]"
     if isinstance(schema, nodes.PydanticSchema):

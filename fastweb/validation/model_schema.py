@@ -11,7 +11,6 @@ import msgspec
 from fastweb.exceptions import FastWebError
 from fastweb.fields import FieldInfo
 from fastweb.types import Undefined
-from fastweb.validation import nodes
 from fastweb.validation.annotations import (
     class_hints,
     is_named_tuple,
@@ -31,7 +30,10 @@ __all__ = ["build", "is_model"]
 def is_model(cls: type[Any]) -> bool:
     """Whether this class has named fields that fastweb knows."""
     return (
-        issubclass(cls, msgspec.Struct) or is_typed_dict(cls) or is_named_tuple(cls) or dataclasses.is_dataclass(cls)
+        issubclass(cls, msgspec.Struct)
+        or is_typed_dict(cls)
+        or is_named_tuple(cls)
+        or dataclasses.is_dataclass(cls)
     )
 
 
@@ -61,15 +63,17 @@ def build(builder: Builder, annotation: Any, cls: type[Any]) -> ModelSchema:
         builder.config = outer
 
 
-def _lookups(name: str, info: FieldInfo | None, config: Mapping[str, Any]) -> tuple[tuple[str | int, ...], ...]:
+def _lookups(
+    name: str, info: FieldInfo | None, config: Mapping[str, Any]
+) -> tuple[tuple[str | int, ...], ...]:
     """The paths at which a field's value may stand in the input, in pydantic's order."""
     alias = None if info is None else info.validation_alias
     paths: list[tuple[str | int, ...]] = []
     by_alias = config.get("validate_by_alias", True)
     if alias is not None and by_alias:
         # AliasChoices and AliasPath, pydantic's or of the same form.
-        for choice in getattr(alias, "choices", (alias,)):
-            paths.append((choice,) if isinstance(choice, str) else tuple(choice.path))
+        choices = getattr(alias, "choices", (alias,))
+        paths += [(choice,) if isinstance(choice, str) else tuple(choice.path) for choice in choices]
     if alias is None or not by_alias or config.get("populate_by_name") or config.get("validate_by_name"):
         paths.append((name,))
     return tuple(paths)
@@ -174,10 +178,10 @@ def _merged(first: FieldInfo | None, second: FieldInfo | None) -> FieldInfo | No
 def _base_model(builder: Builder, annotation: Any, cls: type[Any]) -> ModelSchema:
     config = builder.config
     typevars = typevars_of(annotation)
-    fields = []
-    for name, info in cls.__fastweb_fields__.items():
-        field = _field(builder, cls, name, substitute(info.annotation, typevars), info)
-        fields.append(field)
+    fields = [
+        _field(builder, cls, name, substitute(info.annotation, typevars), info)
+        for name, info in cls.__fastweb_fields__.items()
+    ]
     return ModelSchema(
         cls=cls,
         annotation=annotation,
@@ -203,7 +207,11 @@ def _struct(builder: Builder, annotation: Any, cls: type[Any]) -> ModelSchema:
     for name in names:
         default = defaults.get(name, unset)
         factory = None
-        if default is not unset and type(default).__module__ == "msgspec._core" and hasattr(default, "factory"):
+        if (
+            default is not unset
+            and type(default).__module__ == "msgspec._core"
+            and hasattr(default, "factory")
+        ):
             factory, default = default.factory, unset
         if isinstance(default, FieldInfo):
             raise FastWebError(
@@ -284,7 +292,7 @@ def _typed_dict(builder: Builder, annotation: Any, cls: type[Any]) -> ModelSchem
         _, qualifiers = strip_qualifiers(hint)
         optional = "NotRequired" in qualifiers or (name not in required and "Required" not in qualifiers)
         fields.append(_field(builder, cls, name, substitute(hint, typevars), optional=optional))
-    extra = builder.config.get("extra") or "ignore"
+    extra: Any = builder.config.get("extra") or "ignore"
     extra_schema = None
     extra_items = getattr(cls, "__extra_items__", None)
     if getattr(cls, "__closed__", None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -12,11 +11,12 @@ from fastweb.validation.errors import LAX, State, location
 from fastweb.validation.nodes import FieldSchema, ModelSchema, Schema
 from fastweb.validation.scalars import Walk
 
-__all__ = ["FieldWalk", "find_path", "model_walk", "takes_attributes"]
+__all__ = ["ABSENT", "FieldWalk", "find_path", "model_walk", "takes_attributes"]
 
 Compile: TypeAlias = Callable[[Schema], Walk]
 
-_NONE: Any = object()
+#: What stands where nothing was given.
+ABSENT: Any = object()
 #: Objects of these modules' types have attributes, but none that anyone means as fields.
 _NO_FIELDS = frozenset({"builtins", "datetime", "collections"})
 
@@ -44,47 +44,47 @@ def takes_attributes(value: Any) -> bool:
 
 
 def find_path(value: Any, path: tuple[str | int, ...]) -> Any:
-    """What stands at a path of keys and indexes, or a marker for nothing."""
+    """What stands at a path of keys and indexes, or `ABSENT`."""
     for key in path:
         if isinstance(value, Mapping):
             if key not in value:
-                return _NONE
+                return ABSENT
             value = value[key]
         elif isinstance(key, int) and isinstance(value, (list, tuple)):
             if not -len(value) <= key < len(value):
-                return _NONE
+                return ABSENT
             value = value[key]
         else:
-            return _NONE
+            return ABSENT
     return value
 
 
 def _find_attribute(value: Any, path: tuple[str | int, ...]) -> Any:
-    for key in path:
+    for depth, key in enumerate(path):
         if isinstance(key, str):
-            if isinstance(value, Mapping):
+            if depth and isinstance(value, Mapping):
                 if key not in value:
-                    return _NONE
+                    return ABSENT
                 value = value[key]
                 continue
             try:
                 value = getattr(value, key)
             except AttributeError:
-                return _NONE
+                return ABSENT
         else:
             try:
                 value = value[key]
             except (LookupError, TypeError):
-                return _NONE
+                return ABSENT
     return value
 
 
-def _lookup(field: FieldWalk, value: Any, find: Callable[..., Any]) -> tuple[Any, tuple[str | int, ...]]:
+def _lookup(field: FieldWalk, value: Any) -> tuple[Any, tuple[str | int, ...]]:
     for path in field.lookups:
-        found = find(value, path)
-        if found is not _NONE:
+        found = find_path(value, path)
+        if found is not ABSENT:
             return found, path
-    return _NONE, field.lookups[0]
+    return ABSENT, field.lookups[0]
 
 
 def _default(field: FieldWalk, state: State) -> Any:
@@ -101,16 +101,18 @@ def _default(field: FieldWalk, state: State) -> Any:
 class _Reader:
     """Reads the fields of one model from a mapping or from attributes."""
 
-    def __init__(self, schema: ModelSchema, compile: Compile, *, extra_type: str = "extra_forbidden") -> None:
-        self.fields = [FieldWalk(field, compile(field.schema)) for field in schema.fields if field.init]
+    def __init__(self, schema: ModelSchema, walk_of: Compile, *, extra_type: str = "extra_forbidden") -> None:
+        self.fields = [FieldWalk(field, walk_of(field.schema)) for field in schema.fields if field.init]
         self.simple = all(field.key is not None for field in self.fields)
         self.extra = schema.extra
-        self.extra_walk = None if schema.extra_schema is None else compile(schema.extra_schema)
+        self.extra_walk = None if schema.extra_schema is None else walk_of(schema.extra_schema)
         self.keys = {field.key for field in self.fields}
         self.known: set[Any] = set() if schema.tag_field is None else {schema.tag_field}
         self.extra_type = extra_type
         self.extra_message = (
-            "Extra inputs are not permitted" if extra_type == "extra_forbidden" else "Unexpected keyword argument"
+            "Extra inputs are not permitted"
+            if extra_type == "extra_forbidden"
+            else "Unexpected keyword argument"
         )
         self.keys_checked = schema.extra != "ignore" or schema.kind == "dataclass"
 
@@ -142,8 +144,8 @@ class _Reader:
                         given.add(field.name)
                     continue
             else:
-                found, path = _lookup(field, value, find_path)
-                if found is not _NONE:
+                found, path = _lookup(field, value)
+                if found is not ABSENT:
                     if self.keys_checked:
                         used.add(path[0])
                     result = field.walk(found, state)
@@ -204,15 +206,21 @@ class _Reader:
         given: set[str] = set()
         begin = start = len(state.errors)
         for field in self.fields:
+            found = ABSENT
+            path = field.lookups[0]
             try:
-                found, path = _lookup(field, value, _find_attribute)
+                for path in field.lookups:
+                    found = _find_attribute(value, path)
+                    if found is not ABSENT:
+                        break
             except Exception as error:
                 text = f"{type(error).__name__}: {error}"
-                state.fail("get_attribute_error", f"Error extracting attribute: {text}", value, {"error": text})
-                state.outer(start, *field.missing)
+                message = f"Error extracting attribute: {text}"
+                state.fail("get_attribute_error", message, value, {"error": text})
+                state.outer(start, *reversed(path))
                 start = len(state.errors)
                 continue
-            if found is _NONE:
+            if found is ABSENT:
                 start = self._absent(field, value, state, start, values, fill)
                 continue
             result = field.walk(found, state)
@@ -238,32 +246,30 @@ def user_error(state: State, value: Any, error: Exception) -> Any:
     return state.fail("value_error", f"Value error, {error}", value, {"error": error})
 
 
-def model_walk(schema: ModelSchema, compile: Compile) -> Walk:
+def model_walk(schema: ModelSchema, walk_of: Compile) -> Walk:
     """The validator of a model, by its kind."""
     if schema.kind == "struct":
-        return _array_walk(schema, compile) if schema.array_like else _struct_walk(schema, compile)
+        return _array_walk(schema, walk_of) if schema.array_like else _struct_walk(schema, walk_of)
     if schema.kind == "dataclass":
-        return _dataclass_walk(schema, compile)
+        return _dataclass_walk(schema, walk_of)
     if schema.kind == "typeddict":
-        return _typed_dict_walk(schema, compile)
-    return _named_tuple_walk(schema, compile)
+        return _typed_dict_walk(schema, walk_of)
+    return _named_tuple_walk(schema, walk_of)
 
 
-def _struct_walk(schema: ModelSchema, compile: Compile) -> Walk:
+def _struct_walk(schema: ModelSchema, walk_of: Compile) -> Walk:
     cls, name = schema.cls, schema.cls.__name__
-    reader = _Reader(schema, compile)
+    reader = _Reader(schema, walk_of)
     own_attributes = schema.from_attributes
     construct = cls._fastweb_construct if schema.is_base_model else None
     tag, tag_field = schema.tag, schema.tag_field
+    mapping: type[Any] = dict if schema.config.get("strict") else Mapping
 
     def walk(value: Any, state: State) -> Any:
         if isinstance(value, cls):
             return value
-        if isinstance(value, dict):
+        if isinstance(value, mapping):
             read = reader.from_mapping
-        elif isinstance(value, Mapping):
-            read = reader.from_mapping
-            state.exactness = LAX
         else:
             allowed = own_attributes if state.from_attributes is None else state.from_attributes
             if not allowed:
@@ -280,6 +286,7 @@ def _struct_walk(schema: ModelSchema, compile: Compile) -> Walk:
         if read_fields is None or len(state.errors) > begin:
             return Undefined
         values, given, extra = read_fields
+        state.strict()
         try:
             return cls(**values) if construct is None else construct(values, given, extra)
         except (ValueError, AssertionError) as error:
@@ -294,17 +301,17 @@ def _struct_walk(schema: ModelSchema, compile: Compile) -> Walk:
 
 
 def _check_tag(value: Any, tag_field: str, tag: Any, state: State) -> None:
-    found = value.get(tag_field, _NONE)
-    if found is not _NONE and (found != tag or type(found) is not type(tag)):
+    found = value.get(tag_field, ABSENT)
+    if found is not ABSENT and (found != tag or type(found) is not type(tag)):
         start = len(state.errors)
         state.fail("literal_error", f"Input should be {tag!r}", found, {"expected": repr(tag)})
         state.outer(start, tag_field)
 
 
-def _array_walk(schema: ModelSchema, compile: Compile) -> Walk:
+def _array_walk(schema: ModelSchema, walk_of: Compile) -> Walk:
     """A msgspec.Struct with array_like=True: a list of its fields' values, its tag first where it has one."""
     cls = schema.cls
-    fields = [FieldWalk(field, compile(field.schema)) for field in schema.fields]
+    fields = [FieldWalk(field, walk_of(field.schema)) for field in schema.fields]
     tag, skip = schema.tag, int(schema.tag_field is not None)
 
     def walk(value: Any, state: State) -> Any:
@@ -342,9 +349,9 @@ def _array_walk(schema: ModelSchema, compile: Compile) -> Walk:
     return walk
 
 
-def _dataclass_walk(schema: ModelSchema, compile: Compile) -> Walk:
+def _dataclass_walk(schema: ModelSchema, walk_of: Compile) -> Walk:
     cls, name = schema.cls, schema.cls.__name__
-    reader = _Reader(schema, compile, extra_type="unexpected_keyword_argument")
+    reader = _Reader(schema, walk_of, extra_type="unexpected_keyword_argument")
     message = f"Input should be a dictionary or an instance of {name}"
     own_init = _has_own_init(cls)
 
@@ -358,6 +365,7 @@ def _dataclass_walk(schema: ModelSchema, compile: Compile) -> Walk:
         if read_fields is None:
             return Undefined
         values, _, extra = read_fields
+        state.strict()
         try:
             made = _without_init(schema, values) if own_init else cls(**values)
         except (ValueError, AssertionError) as error:
@@ -376,8 +384,8 @@ def _has_own_init(cls: type[Any]) -> bool:
 
 
 def _without_init(schema: ModelSchema, values: dict[str, Any]) -> Any:
-    """An instance of a dataclass whose __init__ is its author's own: pydantic does not call that, nor do we."""
-    made = schema.cls.__new__(schema.cls)
+    """An instance of a dataclass with an __init__ of its author's, which pydantic does not call either."""
+    made: Any = object.__new__(schema.cls)
     for field in schema.fields:
         if field.name in values:
             object.__setattr__(made, field.name, values[field.name])
@@ -387,20 +395,19 @@ def _without_init(schema: ModelSchema, values: dict[str, Any]) -> Any:
         init_vars = [
             values.get(name)
             for name, field in schema.cls.__dataclass_fields__.items()
-            if field._field_type is dataclasses._FIELD_INITVAR  # type: ignore[attr-defined]
+            if field._field_type.name == "_FIELD_INITVAR"
         ]
         made.__post_init__(*init_vars)
     return made
 
 
-def _typed_dict_walk(schema: ModelSchema, compile: Compile) -> Walk:
-    reader = _Reader(schema, compile)
+def _typed_dict_walk(schema: ModelSchema, walk_of: Compile) -> Walk:
+    reader = _Reader(schema, walk_of)
 
     def walk(value: Any, state: State) -> Any:
         if not isinstance(value, dict):
             if schema.strict or not isinstance(value, Mapping):
                 return state.fail("dict_type", "Input should be a valid dictionary", value)
-            state.exactness = LAX
         read_fields = reader.from_mapping(value, state, True)
         if read_fields is None:
             return Undefined
@@ -410,16 +417,15 @@ def _typed_dict_walk(schema: ModelSchema, compile: Compile) -> Walk:
     return walk
 
 
-def _named_tuple_walk(schema: ModelSchema, compile: Compile) -> Walk:
+def _named_tuple_walk(schema: ModelSchema, walk_of: Compile) -> Walk:
     cls, name = schema.cls, schema.cls.__name__
-    reader = _Reader(schema, compile)
+    reader = _Reader(schema, walk_of)
     fields = reader.fields
     message = f"Input should be a tuple, list, dictionary or an instance of {name}"
 
     def walk(value: Any, state: State) -> Any:
+        state.strict()
         if isinstance(value, Mapping):
-            if not isinstance(value, dict):
-                state.exactness = LAX
             read_fields = reader.from_mapping(value, state, True)
             return Undefined if read_fields is None else cls(**read_fields[0])
         items = items_of(value)

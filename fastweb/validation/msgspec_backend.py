@@ -1,25 +1,29 @@
 """The fast path: which schemas msgspec decodes exactly as fastweb validates, and the decoders for them.
 
-A schema is *exact* when every JSON document that msgspec's strict mode accepts for it is one that the walker accepts too, with the same
-value. What msgspec rejects is of no account: the walker has the last word on it. So the question is never whether msgspec
-is liberal enough, only whether it is ever too liberal or gives another value:
+A schema is *exact* when every JSON document that msgspec's strict mode accepts for it is one that the walker
+accepts too, with the same value. What msgspec rejects is of no account: the walker has the last word on it.
+So the question is never whether msgspec is liberal enough, only whether it is ever too liberal or gives
+another value:
 
-* It reads what the class says, and the schema says more (a Field's alias, a discriminator): the two are compared, node by node.
+* It reads what the class says, and the schema says more (a Field's alias, a discriminator): the two are
+  compared, node by node.
 * datetime, Decimal, bytes and timedelta have other rules or ranges there.
 * A TypedDict keeps the order of the input there, and the order of its fields here.
-* In a union the first member that a lax conversion reaches may win, so its members must differ in their JSON kind.
+* In a union the first member that a lax conversion reaches may win, so its members must differ in their JSON
+  kind.
 """
 
 from __future__ import annotations
 
-import enum
-import re
-from typing import Annotated, Any, Union
+import types
+import uuid
+from typing import Annotated, Any, Literal, Optional, Union, get_origin
 
 import msgspec
 from msgspec import inspect
 
 from fastweb.validation import nodes
+from fastweb.validation.named import has_own_missing
 from fastweb.validation.scalars import compile_pattern
 
 __all__ = ["decoder_of", "is_exact"]
@@ -49,6 +53,10 @@ def _meta(schema: nodes.Schema, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(schema, name)) is not None}
 
 
+def _generic(origin: Any, *arguments: Any) -> Any:
+    return types.GenericAlias(origin, arguments)
+
+
 def _with(base: Any, constraints: dict[str, Any]) -> Any:
     return Annotated[base, msgspec.Meta(**constraints)] if constraints else base
 
@@ -75,33 +83,27 @@ def _type_of(schema: nodes.Schema) -> Any:
             constraints["pattern"] = compile_pattern(constraints["pattern"]).pattern
         return _with(str, constraints)
     if isinstance(schema, nodes.UUIDSchema):
-        import uuid
-
         return uuid.UUID
     if isinstance(schema, nodes.EnumSchema):
         return schema.cls
     if isinstance(schema, nodes.LiteralSchema):
-        from typing import Literal
-
         return Literal[schema.values]
     if isinstance(schema, nodes.NullableSchema):
-        return Union[_type_of(schema.inner), None]
+        return Optional[_type_of(schema.inner)]  # noqa: UP045 - a value
     if isinstance(schema, nodes.UnionSchema):
-        return Union[tuple(map(_type_of, schema.choices))]
+        return Union[tuple(map(_type_of, schema.choices))]  # noqa: UP007 - a value
     if isinstance(schema, nodes.TupleSchema):
         items = tuple(map(_type_of, schema.items))
         if schema.variadic:
-            return _with(tuple[items[0], ...], _meta(schema, "min_length", "max_length"))  # type: ignore[misc]
-        return tuple[items] if items else tuple[()]
+            return _with(_generic(tuple, items[0], ...), _meta(schema, "min_length", "max_length"))
+        return _generic(tuple, *items)
     if isinstance(schema, nodes.DictSchema):
-        base = dict[_type_of(schema.key), _type_of(schema.value)]  # type: ignore[misc]
+        base = _generic(dict, _type_of(schema.key), _type_of(schema.value))
         return _with(base, _meta(schema, "min_length", "max_length"))
-    if isinstance(schema, (nodes.ListSchema, nodes.SequenceSchema)):
-        return _with(list[_type_of(schema.item)], _meta(schema, "min_length", "max_length"))  # type: ignore[misc]
-    if isinstance(schema, nodes.SetSchema):
-        return set[_type_of(schema.item)]  # type: ignore[misc]
-    if isinstance(schema, nodes.FrozenSetSchema):
-        return frozenset[_type_of(schema.item)]  # type: ignore[misc]
+    if isinstance(schema, nodes.ListSchema | nodes.SequenceSchema):
+        return _with(_generic(list, _type_of(schema.item)), _meta(schema, "min_length", "max_length"))
+    if isinstance(schema, nodes.SetSchema | nodes.FrozenSetSchema):
+        return _generic(set if isinstance(schema, nodes.SetSchema) else frozenset, _type_of(schema.item))
     raise _NotExactError
 
 
@@ -178,12 +180,11 @@ def _uuid(schema: nodes.UUIDSchema, kind: Any, seen: set[tuple[int, int]]) -> bo
 
 def _enum(schema: nodes.EnumSchema, kind: Any, seen: set[tuple[int, int]]) -> bool:
     cls = schema.cls
-    plain = getattr(cls._missing_, "__func__", None) is enum.Enum._missing_.__func__  # type: ignore[attr-defined]
     values = [member.value for member in cls.__members__.values()]
     return (
         isinstance(kind, inspect.EnumType)
         and kind.cls is cls
-        and plain
+        and not has_own_missing(cls)
         and not schema.use_values
         and (all(type(value) is str for value in values) or all(type(value) is int for value in values))
     )
@@ -197,7 +198,7 @@ def _literal(schema: nodes.LiteralSchema, kind: Any, seen: set[tuple[int, int]])
     )
 
 
-def _list(schema: nodes.ListSchema, kind: Any, seen: set[tuple[int, int]]) -> bool:
+def _list(schema: nodes.ListSchema | nodes.SequenceSchema, kind: Any, seen: set[tuple[int, int]]) -> bool:
     return (
         isinstance(kind, inspect.ListType)
         and _bounds(schema, kind, "min_length", "max_length")
@@ -260,7 +261,9 @@ def _union(schema: nodes.UnionSchema, kind: Any, seen: set[tuple[int, int]]) -> 
 
 
 def _members(schema: nodes.UnionSchema, kinds: list[Any], seen: set[tuple[int, int]]) -> bool:
-    choices = [choice.resolve() if isinstance(choice, nodes.RefSchema) else choice for choice in schema.choices]
+    choices = [
+        choice.resolve() if isinstance(choice, nodes.RefSchema) else choice for choice in schema.choices
+    ]
     if len(choices) != len(kinds):
         return False
     tagged = all(
@@ -319,13 +322,21 @@ def _same_kind(schema: nodes.Schema, kind: Any) -> bool:
     while isinstance(kind, inspect.Metadata):
         kind = kind.type
     if isinstance(schema, nodes.ModelSchema):
-        return isinstance(kind, _MODELS) and kind.cls is schema.cls
+        return isinstance(kind, _MODELS) and _same_class(schema, kind)
     wanted = _KIND_OF.get(type(schema))
     return wanted is not None and isinstance(kind, wanted)
 
 
+def _same_class(schema: nodes.ModelSchema, kind: Any) -> bool:
+    return (get_origin(kind.cls) or kind.cls) is schema.cls
+
+
 def _model(schema: nodes.ModelSchema, kind: Any, seen: set[tuple[int, int]]) -> bool:
-    if not isinstance(kind, _MODELS) or kind.cls is not schema.cls or len(kind.fields) != len(schema.fields):
+    if (
+        not isinstance(kind, _MODELS)
+        or not _same_class(schema, kind)
+        or len(kind.fields) != len(schema.fields)
+    ):
         return False
     if isinstance(kind, inspect.StructType):
         if schema.kind != "struct" or kind.array_like != schema.array_like or kind.tag != schema.tag:
@@ -373,6 +384,7 @@ _CHECKS: dict[type[nodes.Schema], Any] = {
     nodes.EnumSchema: _enum,
     nodes.LiteralSchema: _literal,
     nodes.ListSchema: _list,
+    nodes.SequenceSchema: _list,
     nodes.SetSchema: _set,
     nodes.FrozenSetSchema: _set,
     nodes.TupleSchema: _tuple,

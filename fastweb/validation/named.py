@@ -1,4 +1,6 @@
-"""Validators of values with a name of their own: UUIDs, members of an Enum, literals, addresses, paths, patterns, zones."""
+"""Validators of values with a name of their own: UUIDs, members of an Enum, literals, addresses, paths,
+patterns, zones.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ from fastweb.validation.errors import LAX, State
 from fastweb.validation.scalars import Walk, fail_text, float_walk, int_walk, str_walk, text_of
 
 __all__ = [
+    "MISSING",
     "enum_walk",
     "expected_text",
-    "MISSING",
     "ip_walk",
     "literal_lookup",
     "literal_walk",
@@ -98,35 +100,40 @@ def _to_uuid(value: Any, state: State) -> Any:
 
 
 def _no_uuid(value: Any, state: State, problem: str) -> Any:
-    return state.fail(
-        "uuid_parsing", f"Input should be a valid UUID, {problem}", value, {"error": problem}
-    )
+    return state.fail("uuid_parsing", f"Input should be a valid UUID, {problem}", value, {"error": problem})
 
 
 def _uuid_problem(text: str) -> str:
     """What is wrong, in the words of the Rust crate uuid."""
+    size = len(text.encode())
+    if size > 45:
+        return f"invalid length: found {size}"
     body, start = text, 0
-    if text[:1] == "{" and text[-1:] == "}":
+    if size == 36:
+        pass  # as long as the common form, so that it is meant
+    elif text[:1] == "{" and text[-1:] == "}" and size > 1:
         body, start = text[1:-1], 1
     elif text.startswith("urn:uuid:"):
         body, start = text[9:], 9
     hyphens = []
-    for index, char in enumerate(body):
-        if char == "-":
-            if len(hyphens) < 6:
-                hyphens.append(index)
-        elif char not in "0123456789abcdefABCDEF":
-            at = len(text[: start + index].encode())
-            return f"invalid character: found `{char}` at {at}"
+    index = 0
+    for char in body:
+        low = chr(ord(char) & 0xFF)  # as the crate reads a character
+        if low == "-":
+            hyphens.append(index)
+        elif low not in "0123456789abcdefABCDEF":
+            return f"invalid character: found `{char}` at {start + index}"
+        index += len(char.encode())
     if not hyphens and start == 0:
-        return f"invalid length: found {len(body)}"
-    count = body.count("-")
-    if count != 4:
-        return f"invalid group count: expected 5, found {count + 1}"
-    for number, (group, wanted) in enumerate(zip(body.split("-"), _GROUPS, strict=True)):
-        if len(group) != wanted:
-            return f"invalid group length in group {number}: expected {wanted}, found {len(group)}"
-    return f"invalid length: found {len(body)}"
+        return f"invalid length: found {size}"
+    if len(hyphens) != 4:
+        return f"invalid group count: expected 5, found {len(hyphens) + 1}"
+    begin = 0
+    for number, (end, wanted) in enumerate(zip((*hyphens, size), _GROUPS, strict=True)):
+        if end - begin != wanted:
+            return f"invalid group length in group {number}: expected {wanted}, found {end - begin}"
+        begin = end + 1
+    return f"invalid group length in group 4: expected 12, found {size - 24}"
 
 
 # Literal and Enum
@@ -144,10 +151,10 @@ class _Missing:
 MISSING = _Missing()
 
 
-def literal_lookup(values: list[tuple[Any, Any]]) -> Callable[[Any, State | None], Any]:
-    """A function that finds what stands for a value in a list of pairs; `literal_lookup.__doc__` has the order.
+def literal_lookup(values: list[tuple[Any, Any]]) -> Callable[[Any], Any]:
+    """A function that finds what stands for a value in a list of pairs, or returns `MISSING`.
 
-    A value of the very type comes first (so 1 and True differ), then whatever compares equal. It returns `MISSING`.
+    A value of the very type comes first (so that 1 and True differ), then whatever compares equal.
     """
     exact: dict[tuple[type, Any], Any] = {}
     equal: dict[Any, Any] = {}
@@ -165,7 +172,7 @@ def literal_lookup(values: list[tuple[Any, Any]]) -> Callable[[Any, State | None
             exact.setdefault((base, key.value), made)
         equal[key] = made
 
-    def find(value: Any, state: State | None) -> Any:
+    def find(value: Any) -> Any:
         cls = type(value)
         if cls in (bool, int, str):
             found = exact.get((cls, value), MISSING)
@@ -179,8 +186,6 @@ def literal_lookup(values: list[tuple[Any, Any]]) -> Callable[[Any, State | None
                 if key == value:
                     found = made
                     break
-        if found is not MISSING and state is not None and cls in (bool, int, float):
-            state.exactness = LAX
         return found
 
     return find
@@ -191,32 +196,44 @@ def literal_walk(schema: nodes.LiteralSchema) -> Walk:
     expected = expected_text([repr(value) for value in schema.values])
     message = f"Input should be {expected}"
     find = literal_lookup([(value, value) for value in schema.values])
-    reads_int = any(type(value) is int for value in schema.values)
+    reads = {type(value) for value in schema.values}
 
     def walk(value: Any, state: State) -> Any:
-        found = find(value, state)
+        found = find(value)
         if found is MISSING:
-            return _no_literal(value, state, "literal_error", message, expected, reads_int)
+            return _no_literal(value, state, "literal_error", message, expected, reads)
         return found
 
     return walk
 
 
-def _no_literal(value: Any, state: State, kind: str, message: str, expected: str, reads_int: bool) -> Any:
-    if reads_int and type(value) is int and not -(2**63) <= value < 2**63:
+def _no_literal(
+    value: Any, state: State, kind: str, message: str, expected: str, reads: set[type[Any]]
+) -> Any:
+    if int in reads and type(value) is int and not -(2**63) <= value < 2**63:
         message = "Unable to parse input string as an integer, exceeded maximum size"
         return state.fail("int_parsing_size", message, value)
-    return fail_text(state, value, kind, message, {"expected": expected})
+    ctx = {"expected": expected}
+    return (
+        fail_text(state, value, kind, message, ctx) if str in reads else state.fail(kind, message, value, ctx)
+    )
+
+
+def has_own_missing(cls: type[Any]) -> bool:
+    """Whether an Enum finds members for values that are none of theirs."""
+    own: Any = getattr(cls, "_missing_", None)
+    plain: Any = enum.Enum._missing_
+    return getattr(own, "__func__", own) is not getattr(plain, "__func__", plain)
 
 
 def enum_walk(schema: nodes.EnumSchema) -> Walk:
     """A member of an Enum, by its value."""
     cls, strict, use_values = schema.cls, schema.strict, schema.use_values
     members = list(cls.__members__.values())
-    expected = expected_text([repr(member.value) for member in dict.fromkeys(members)])
+    expected = expected_text([repr(member.value) for member in members])
     message = f"Input should be {expected}"
     find = literal_lookup([(member.value, member) for member in members])
-    reads_int = any(type(member.value) is int for member in members)
+    reads = {type(member.value) for member in members}
     convert: Walk | None = None
     if issubclass(cls, int):
         convert = int_walk(nodes.IntSchema())
@@ -224,8 +241,8 @@ def enum_walk(schema: nodes.EnumSchema) -> Walk:
         convert = str_walk(nodes.StrSchema())
     elif issubclass(cls, float):
         convert = float_walk(nodes.FloatSchema())
-    # A Flag makes members of combinations.
-    missing = cls._missing_ if getattr(cls._missing_, "__func__", None) is not enum.Enum._missing_.__func__ else None  # type: ignore[attr-defined]
+    # A Flag makes members of combinations; a class may have a rule of its own.
+    missing = has_own_missing(cls)
 
     def walk(value: Any, state: State) -> Any:
         if type(value) is cls:
@@ -233,21 +250,21 @@ def enum_walk(schema: nodes.EnumSchema) -> Walk:
         if strict:
             return _no_instance(value, state, cls.__name__)
         state.exactness = LAX
-        found = find(value, None)
+        found = find(value)
         if found is MISSING and convert is not None:
             inner = State()
-            converted = convert(value.value if isinstance(value, enum.Enum) else value, inner)
+            converted = convert(value, inner)
             if converted is not Undefined:
-                found = find(converted, None)
-        if found is MISSING and isinstance(value, enum.Enum):
-            found = find(value.value, None)
-        if found is MISSING and missing is not None:
+                if type(converted) is int and not -(2**63) <= converted < 2**63:
+                    return _no_literal(converted, state, "enum", message, expected, reads)
+                found = find(converted)
+        if found is MISSING and missing:
             try:
                 found = cls(value)
             except ValueError:
                 found = MISSING
         if found is MISSING:
-            return _no_literal(value, state, "enum", message, expected, reads_int)
+            return _no_literal(value, state, "enum", message, expected, reads)
         return found.value if use_values else found
 
     return walk
@@ -278,7 +295,7 @@ def ip_walk(schema: nodes.IPSchema) -> Walk:
             return _no_instance(value, state, cls.__name__)
         state.exactness = LAX
         try:
-            return cls(value)
+            return cls(int(value) if isinstance(value, bool) else value)
         except (ValueError, TypeError, IndexError, AttributeError):
             return state.fail(kind, message, value)
 

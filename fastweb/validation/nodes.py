@@ -1,8 +1,8 @@
 """The vocabulary of schemas: one slotted class for each kind of type that fastweb validates.
 
-A schema is a tree of these nodes, made once from an annotation by `fastweb.validation.schema.schema_of` and read by the
-walker, the msgspec backend, the serializer and the JSON schema. Nodes are plain data; a recursive type is a `RefSchema` whose
-`target` is filled in when the type it points to is complete.
+A schema is a tree of these nodes, made once from an annotation by `fastweb.validation.schema.schema_of` and
+read by the walker, the msgspec backend, the serializer and the JSON schema. Nodes are plain data; a recursive
+type is a `RefSchema` whose `target` is filled in when the type it points to is complete.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ class Schema:
 
     Attributes:
         strict: no conversion from other types.
-        metadata: what stood beside the type in `Annotated[...]` or as the field's description (`FieldInfo`, `msgspec.Meta`
-            and others), in that order; the constraints among it are already in the node, words for the JSON schema are not.
+        metadata: what stood beside the type in `Annotated[...]` or as the field's description (`FieldInfo`,
+            `msgspec.Meta` and others), in that order; the constraints among it are already in the node, words
+            for the JSON schema are not.
     """
 
     strict: bool = False
@@ -336,7 +337,9 @@ class InstanceSchema(Schema):
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class FunctionSchema(Schema):
-    """A class of ours with its own rule: the class method `_fastweb_validate(value)`, which raises ValueError."""
+    """A class of ours with its own rule: the class method `_fastweb_validate(value)`, which raises
+    ValueError.
+    """
 
     cls: type[Any]
     function: Callable[[Any], Any]
@@ -351,9 +354,10 @@ class SubclassSchema(Schema):
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class CheckSchema(Schema):
-    """`inner`, and then a condition on its value which that type has no place for, as `Annotated[UUID, Gt(...)]`.
+    """`inner`, and then a condition on its value that its type has no place for: `Annotated[UUID, Gt(...)]`.
 
-    `name` is that of the constraint, or "predicate" or "not" (`annotated_types.Predicate`, `Not`: `value` is the function).
+    `name` is that of the constraint, or "predicate" or "not" (`annotated_types.Predicate`, `Not`: `value` is
+    the function).
     """
 
     inner: Schema
@@ -365,8 +369,8 @@ class CheckSchema(Schema):
 class PydanticSchema(Schema):
     """A type that pydantic validates, since it is one of pydantic's or reaches one.
 
-    `annotation` is whole, its metadata included; `field` is the FieldInfo beside it. `extras` holds what the backend keeps for
-    it (the TypeAdapter, once made).
+    `annotation` is whole, its metadata included; `field` is the FieldInfo beside it. `extras` holds what the
+    backend keeps for it (the TypeAdapter, once made).
     """
 
     annotation: Any
@@ -399,8 +403,8 @@ class FieldSchema:
     Attributes:
         name: the attribute, argument or key that it has in Python.
         alias: its name in the input: what errors and the JSON schema call it.
-        lookups: every place in the input where its value may stand, in the order in which they are tried: a path of keys
-            and indexes, mostly of one key.
+        lookups: every place in the input where its value may stand, in the order in which they are tried: a
+            path of keys and indexes, mostly of one key.
         serialization_alias: its name in the output.
         schema: its type.
         required: it has no default (and, in a TypedDict, must be there).

@@ -1,16 +1,15 @@
 """pydantic's own types, validated by pydantic, the way FastAPI asks it to.
 
-Nothing here imports pydantic by itself: an annotation that reaches a pydantic type means that it is there already.
+Nothing here imports pydantic by itself: an annotation that reaches a pydantic type means that it is there
+    already.
 """
 
 from __future__ import annotations
 
-import operator
 import sys
 import types
 import typing
 import warnings
-from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -30,7 +29,19 @@ __all__ = ["adapter_of", "adapter_walk", "translate"]
 
 #: What a FieldInfo of ours and pydantic's Field call by the same name, and a type without a field can have.
 _SHARED = ("title", "description", "examples", "deprecated", "json_schema_extra", "discriminator")
-_META = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern", "title", "description", "examples")
+_META = (
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "multiple_of",
+    "min_length",
+    "max_length",
+    "pattern",
+    "title",
+    "description",
+    "examples",
+)
 
 
 def adapter_of(schema: nodes.PydanticSchema) -> TypeAdapter[Any]:
@@ -57,7 +68,9 @@ def adapter_of(schema: nodes.PydanticSchema) -> TypeAdapter[Any]:
             try:
                 adapter = pydantic.TypeAdapter(annotation)
             except pydantic.errors.PydanticUserError as error:
-                raise FastWebError(f"pydantic cannot validate the type {schema.annotation!r}: {error}") from error
+                raise FastWebError(
+                    f"pydantic cannot validate the type {schema.annotation!r}: {error}"
+                ) from error
         schema.extras["adapter"] = adapter
     return adapter
 
@@ -83,7 +96,7 @@ def translate(annotation: Any) -> Any:
     if all(new is old for new, old in zip(made, arguments, strict=True)):
         return annotation
     if is_union(origin):
-        return reduce(operator.or_, made) if all(isinstance(each, type) for each in made) else typing.Union[made]  # noqa: UP007
+        return typing.Union[made]  # noqa: UP007 - a value
     if hasattr(annotation, "copy_with"):
         return annotation.copy_with(made)
     return types.GenericAlias(origin, made)

@@ -1,12 +1,11 @@
 """Validators of text and numbers: pydantic's lax conversions, one closure a schema node.
 
-Each `*_walk` function makes a `Walk`: a function of a value and the `State`, which returns the value converted, or
-`Undefined` after it has noted an error.
+Each `*_walk` function makes a `Walk`: a function of a value and the `State`, which returns the value
+converted, or `Undefined` after it has noted an error.
 """
 
 from __future__ import annotations
 
-import decimal
 import enum
 import math
 import re
@@ -18,20 +17,20 @@ from typing import Any, TypeAlias
 from fastweb.exceptions import FastWebError
 from fastweb.types import Undefined
 from fastweb.validation import nodes
-from fastweb.validation.errors import EXACT, LAX, State, plural
+from fastweb.validation.errors import LAX, State, plural
 
 __all__ = [
+    "MAX_INT_DIGITS",
     "WHITESPACE",
+    "Check",
     "Walk",
     "bool_walk",
     "bound_text",
+    "bounds_check",
     "bytes_walk",
     "compile_pattern",
-    "complex_walk",
-    "decimal_walk",
     "fail_text",
     "float_walk",
-    "fraction_walk",
     "int_walk",
     "none_walk",
     "number_text",
@@ -43,21 +42,28 @@ Walk: TypeAlias = Callable[[Any, State], Any]
 #: A condition on a finished value: it notes an error and returns False, or returns True.
 Check: TypeAlias = Callable[[Any, Any, State], bool]
 
-#: Unicode's White_Space, which is what surrounds a number harmlessly; str.strip() would take U+001C … U+001F too.
+#: Unicode's White_Space, which is what surrounds a number harmlessly; str.strip() would take U+001C to
+#: U+001F too.
 WHITESPACE = (
-    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+    "\t\n\x0b\x0c\r \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
 )
 
 _INT = re.compile(r"[+-]?[0-9]+(?:_[0-9]+)*(?:\.0+)?")
 #: Text that begins with more digits than are read, so that what follows does not matter.
 _LONG_INT = re.compile(r"[+-]?0*[1-9][0-9]{4300}")
 #: The digits that an int in text may have, as in int().
-_MAX_INT_DIGITS = 4300
+MAX_INT_DIGITS = 4300
 
 _OPERATORS: dict[str, tuple[str, str, Callable[[Any, Any], bool]]] = {
     "le": ("less_than_equal", "Input should be less than or equal to ", lambda value, bound: value <= bound),
     "lt": ("less_than", "Input should be less than ", lambda value, bound: value < bound),
-    "ge": ("greater_than_equal", "Input should be greater than or equal to ", lambda value, bound: value >= bound),
+    "ge": (
+        "greater_than_equal",
+        "Input should be greater than or equal to ",
+        lambda value, bound: value >= bound,
+    ),
     "gt": ("greater_than", "Input should be greater than ", lambda value, bound: value > bound),
 }
 
@@ -199,7 +205,7 @@ def _to_int(value: Any, state: State, strict: bool) -> Any:
     if isinstance(value, Decimal):
         if not value.is_finite():
             return state.fail("finite_number", "Input should be a finite number", value)
-        if value.adjusted() > _MAX_INT_DIGITS:  # int() of 1e999999999 would take all memory
+        if value.adjusted() > MAX_INT_DIGITS:  # int() of 1e999999999 would take all memory
             return _too_many_digits(value, state)
         if value != value.to_integral_value():
             return _fractional(value, state)
@@ -247,7 +253,7 @@ def _int_of_text(value: str | bytes, state: State) -> Any:
     if whole[0] in "+-":
         sign, whole = whole[0], whole[1:]
     whole = whole.lstrip("0")
-    if len(whole) > _MAX_INT_DIGITS:
+    if len(whole) > MAX_INT_DIGITS:
         return _too_many_digits(value, state)
     return int(sign + (whole or "0"))
 
@@ -287,11 +293,16 @@ def float_walk(schema: nodes.FloatSchema) -> Walk:
 
 
 def _is_multiple(number: float, multiple: float) -> bool:
+    """Whether it is a multiple, but for a rounding error."""
     if not math.isfinite(number):
         return True
-    rest = math.fmod(number, multiple)
-    threshold = abs(number) / 1e9
-    return not (abs(rest) > threshold and abs(abs(rest) - multiple) > threshold)
+    quotient = number / multiple
+    if not math.isfinite(quotient):
+        return False
+    whole = math.trunc(quotient)
+    if abs(quotient - whole) >= 0.5:
+        whole += 1 if quotient > 0 else -1
+    return abs(number - float(whole) * multiple) <= 1e-9
 
 
 def _to_float(value: Any, state: State, strict: bool) -> Any:
@@ -309,9 +320,9 @@ def _to_float(value: Any, state: State, strict: bool) -> Any:
             return float(value)
         except OverflowError:
             return _no_float(value, state)
-    if strict:
-        return _no_float(value, state)
     if isinstance(value, (str, bytes)):
+        if strict:
+            return _no_float(value, state)
         state.exactness = LAX
         number = _float_of_text(text_of(value))
         if number is None:
@@ -334,8 +345,9 @@ def _no_float(value: Any, state: State) -> Any:
 def _float_of_text(text: str | None) -> float | None:
     if text is None:
         return None
-    text = text.strip(WHITESPACE)
-    if "_" in text:
+    if "_" not in text:
+        text = text.strip(WHITESPACE)
+    else:  # which pydantic does not take with spaces around it
         if text[0] == "_" or text[-1] == "_" or "__" in text:
             return None
         text = text.replace("_", "")
@@ -375,7 +387,7 @@ def bool_walk(schema: nodes.BoolSchema) -> Walk:
             if value == 0 or value == 1:
                 return bool(value)
             # A number with a fraction, or beyond 64 bits, is no integer to pydantic here.
-            if not isinstance(value, int) and not _small_integer(value) or not -(2**63) <= value < 2**63:
+            if (not isinstance(value, int) and not _small_integer(value)) or not -(2**63) <= value < 2**63:
                 return state.fail("bool_type", "Input should be a valid boolean", value)
         elif hasattr(type(value), "__index__"):
             if value.__index__() in (0, 1):
@@ -405,7 +417,7 @@ def none_walk(schema: nodes.NoneSchema) -> Walk:
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A `pattern` constraint: as pydantic reads it, `$` matches at the very end alone and not before a line feed there.
+    """A `pattern` constraint. To pydantic `$` matches at the very end alone, not before a line feed.
 
     Raises:
         FastWebError: it is no regular expression.
@@ -538,193 +550,5 @@ def bytes_walk(schema: nodes.BytesSchema) -> Walk:
             message = f"Data should have at most {maximum} byte{plural(maximum)}"
             return state.fail("bytes_too_long", message, value, {"max_length": maximum})
         return data
-
-    return walk
-
-
-# Decimal, Fraction, complex
-
-
-def _as_decimal(value: Any) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(str(value))
-
-
-def _decimal_at_least(operator: Callable[[Any, Any], bool], value: Decimal, bound: Decimal) -> bool:
-    return not value.is_nan() and operator(value, bound)
-
-
-def decimal_walk(schema: nodes.DecimalSchema) -> Walk:
-    """decimal.Decimal."""
-    bounds = bounds_check(schema, _as_decimal, str, compare=_decimal_at_least)
-    multiple = None if schema.multiple_of is None else _as_decimal(schema.multiple_of)
-    max_digits, places = schema.max_digits, schema.decimal_places
-    finite = not schema.allow_inf_nan
-    if not finite and (max_digits is not None or places is not None):
-        raise FastWebError("allow_inf_nan=True does not go with max_digits or decimal_places; remove one of them")
-    strict = schema.strict
-
-    def walk(value: Any, state: State) -> Any:
-        number = _to_decimal(value, state, strict)
-        if number is Undefined:
-            return Undefined
-        if finite and not number.is_finite():
-            return state.fail("finite_number", "Input should be a finite number", value)
-        if (max_digits is not None or places is not None) and not check_digits(
-            number, value, state, max_digits, places
-        ):
-            return Undefined
-        if multiple is not None and number.is_finite() and not _decimal_multiple(number, multiple):
-            return state.fail(
-                "multiple_of", f"Input should be a multiple of {multiple}", value, {"multiple_of": multiple}
-            )
-        if bounds is not None and not bounds(number, value, state):
-            return Undefined
-        return number
-
-    return walk
-
-
-def _decimal_multiple(number: Decimal, multiple: Decimal) -> bool:
-    try:
-        return not number % multiple
-    except decimal.InvalidOperation:  # the quotient has more digits than the context: pydantic says no
-        return False
-
-
-def check_digits(
-    number: Decimal, source: Any, state: State, max_digits: int | None, places: int | None
-) -> bool:
-    """max_digits and decimal_places; trailing zeros may be counted or not, as it suits the value."""
-    _, digits, exponent = number.as_tuple()
-    if not isinstance(exponent, int):
-        raise TypeError(f"Unable to extract decimal digits info from supplied value {number}")
-    written = _digits_and_places(len(digits), exponent)
-    zeros = 0
-    for digit in reversed(digits):
-        if digit:
-            break
-        zeros += 1
-    short = (0, 1) if zeros == len(digits) else _digits_and_places(len(digits) - zeros, exponent + zeros)
-    if max_digits is not None and written[1] > max_digits and short[1] > max_digits:
-        message = f"Decimal input should have no more than {max_digits} digit{plural(max_digits)} in total"
-        state.fail("decimal_max_digits", message, source, {"max_digits": max_digits})
-        return False
-    if places is not None:
-        if written[0] > places and short[0] > places:
-            message = f"Decimal input should have no more than {places} decimal place{plural(places)}"
-            state.fail("decimal_max_places", message, source, {"decimal_places": places})
-            return False
-        if max_digits is not None:
-            whole = max(max_digits - places, 0)
-            if written[1] - written[0] > whole and short[1] - short[0] > whole:
-                message = (
-                    f"Decimal input should have no more than {whole} digit{plural(whole)} before the decimal point"
-                )
-                state.fail("decimal_whole_digits", message, source, {"whole_digits": whole})
-                return False
-    return True
-
-
-def _digits_and_places(digits: int, exponent: int) -> tuple[int, int]:
-    """(decimal places, digits)"""
-    if exponent >= 0:
-        return 0, digits + exponent
-    return -exponent, max(digits, -exponent)
-
-
-def _to_decimal(value: Any, state: State, strict: bool) -> Any:
-    if isinstance(value, Decimal):
-        return value
-    if strict:
-        message = "Input should be an instance of Decimal"
-        return state.fail("is_instance_of", message, value, {"class": "Decimal"})
-    state.exactness = LAX
-    try:
-        if isinstance(value, bool):
-            pass
-        elif isinstance(value, str):
-            return Decimal(str.__str__(value))
-        elif isinstance(value, int):
-            return Decimal(int(value))
-        elif isinstance(value, float):
-            return Decimal(float.__repr__(value))
-        elif isinstance(value, tuple) and len(value) == 3:
-            return Decimal(value)
-    except decimal.InvalidOperation:
-        return fail_text(state, value, "decimal_parsing", "Input should be a valid decimal")
-    except (TypeError, ValueError):
-        pass
-    message = "Decimal input should be an integer, float, string or Decimal object"
-    return state.fail("decimal_type", message, value)
-
-
-def fraction_walk(schema: nodes.FractionSchema) -> Walk:
-    """fractions.Fraction."""
-    bounds = bounds_check(schema, Fraction, str)
-    multiple = None if schema.multiple_of is None else Fraction(schema.multiple_of)
-    strict = schema.strict
-
-    def walk(value: Any, state: State) -> Any:
-        if isinstance(value, Fraction):
-            number = value
-        elif strict:
-            message = "Input should be an instance of Fraction"
-            return state.fail("is_instance_of", message, value, {"class": "Fraction"})
-        elif isinstance(value, (str, int, float, Decimal)):
-            state.exactness = LAX
-            if _is_huge(value):
-                return state.fail("fraction_parsing", "Input is not a valid fraction", value)
-            try:
-                number = Fraction(value)
-            except (ValueError, ZeroDivisionError, OverflowError):
-                return state.fail("fraction_parsing", "Input is not a valid fraction", value)
-        else:
-            message = "Fraction input should be an integer, float, string or Fraction object"
-            return state.fail("fraction_type", message, value)
-        if multiple is not None and number % multiple:
-            message = f"Input should be a multiple of {multiple}"
-            return state.fail("multiple_of", message, value, {"multiple_of": multiple})
-        if bounds is not None and not bounds(number, value, state):
-            return Undefined
-        return number
-
-    return walk
-
-
-def _is_huge(value: Any) -> bool:
-    # Fraction("1e999999999") would take all memory.
-    if isinstance(value, Decimal):
-        return value.is_finite() and abs(value.adjusted()) > _MAX_INT_DIGITS
-    if not isinstance(value, str):
-        return False
-    exponent = value.lower().rpartition("e")[2].strip().lstrip("+-").replace("_", "").lstrip("0")
-    return len(value) > 2 * _MAX_INT_DIGITS or (
-        "e" in value.lower() and exponent.isdigit() and (len(exponent) > 4 or int(exponent) > _MAX_INT_DIGITS)
-    )
-
-
-def complex_walk(schema: nodes.ComplexSchema) -> Walk:
-    """complex."""
-    strict = schema.strict
-    message = (
-        "Input should be a valid python complex object, a number, or a valid complex string following the rules at "
-        "https://docs.python.org/3/library/functions.html#complex"
-    )
-
-    def walk(value: Any, state: State) -> Any:
-        if isinstance(value, complex):
-            return value
-        if strict:
-            return state.fail(
-                "is_instance_of", "Input should be an instance of complex", value, {"class": "complex"}
-            )
-        # A float is a complex number already; text has to be read.
-        state.exactness = min(state.exactness, EXACT - 1) if isinstance(value, (int, float)) else LAX
-        if not isinstance(value, (bytes, bytearray)):
-            try:
-                return complex(value)
-            except (TypeError, ValueError, OverflowError):
-                pass
-        return fail_text(state, value, "complex_type", message)
 
     return walk

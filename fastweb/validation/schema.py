@@ -1,8 +1,9 @@
 """The theory of validation: what an annotation means, as a tree of schema nodes.
 
-`schema_of` reads an annotation once. Everything that acts on types (the walker, the msgspec backend, the serializer, the JSON
-schema) reads the tree and never the annotation. The reading follows pydantic's documented conversion table
-(https://docs.pydantic.dev/latest/concepts/conversion_table/) and its rules for `Annotated` metadata.
+`schema_of` reads an annotation once. Everything that acts on types (the walker, the msgspec backend, the
+serializer, the JSON schema) reads the tree and never the annotation. The reading follows pydantic's
+documented conversion table (https://docs.pydantic.dev/latest/concepts/conversion_table/) and its rules for
+`Annotated` metadata.
 """
 
 from __future__ import annotations
@@ -186,7 +187,7 @@ class Builder:
 
     def _tuple(self, annotation: Any, arguments: tuple[Any, ...]) -> Schema:
         if not arguments:
-            if annotation is tuple or annotation is typing.Tuple:
+            if annotation is tuple or annotation is typing.Tuple:  # noqa: UP006
                 return nodes.TupleSchema(items=(nodes.AnySchema(),), variadic=True, strict=self._strict)
             return nodes.TupleSchema(items=(), strict=self._strict)
         if arguments[-1] is Ellipsis:
@@ -313,9 +314,9 @@ def _literal_values(annotation: Any) -> tuple[Any, ...]:
 def _unsupported(annotation: Any) -> FastWebError:
     name = annotation.__qualname__ if inspect.isclass(annotation) else repr(annotation)
     return FastWebError(
-        f"fastweb cannot validate the type {name}: use a fastweb.models.BaseModel, a msgspec.Struct, a dataclass, a "
-        "TypedDict, a NamedTuple, an Enum, a pydantic model or one of the standard library's data types; in a BaseModel, "
-        'model_config = {"arbitrary_types_allowed": True} takes any instance of the class'
+        f"fastweb cannot validate the type {name}: use a fastweb.models.BaseModel, a msgspec.Struct, "
+        "a dataclass, a TypedDict, a NamedTuple, an Enum, a pydantic model or a data type of the standard "
+        'library; in a BaseModel, model_config = {"arbitrary_types_allowed": True} takes any instance of it'
     )
 
 
@@ -337,9 +338,13 @@ def _mapping(kind: str) -> _Maker:
             value: Schema = nodes.IntSchema()
         else:
             value = builder.build(arguments[1]) if len(arguments) > 1 else nodes.AnySchema()
-        factory = _default_factory(arguments[1] if len(arguments) > 1 else Any) if kind == "defaultdict" else None
+        factory = (
+            _default_factory(arguments[1] if len(arguments) > 1 else Any) if kind == "defaultdict" else None
+        )
         strict = bool(builder.config.get("strict")) and origin is dict
-        return nodes.DictSchema(key=key, value=value, kind=cast(Any, kind), default_factory=factory, strict=strict)
+        return nodes.DictSchema(
+            key=key, value=value, kind=cast(Any, kind), default_factory=factory, strict=strict
+        )
 
     return make
 
@@ -386,7 +391,9 @@ def _default_factory(annotation: Any) -> Callable[[], Any]:
 
 
 def _path(builder: Builder, origin: Any, arguments: tuple[Any, ...]) -> Schema:
-    return nodes.PathSchema(cls=origin, param=arguments[0] if arguments else Any, strict=bool(builder.config.get("strict")))
+    return nodes.PathSchema(
+        cls=origin, param=arguments[0] if arguments else Any, strict=bool(builder.config.get("strict"))
+    )
 
 
 def _pattern(builder: Builder, origin: Any, arguments: tuple[Any, ...]) -> Schema:

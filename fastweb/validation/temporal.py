@@ -127,7 +127,8 @@ def _to_datetime(value: Any, state: State) -> Any:
                 "datetime_parsing", f"Input should be a valid datetime, {error}", value, {"error": str(error)}
             )
         except iso8601.ParseError as error:
-            if "timestamps" not in str(problem):
+            # Digits alone are a timestamp to the second parser too, and it is out of range.
+            if "timestamps" not in str(problem) or "." in text:
                 problem = error
             return state.fail(
                 "datetime_from_date_parsing",
@@ -279,16 +280,29 @@ def timedelta_walk(schema: nodes.TimedeltaSchema) -> Walk:
             return state.fail("time_delta_parsing", message, value, {"error": str(error)})
         return state.fail("time_delta_type", "Input should be a valid timedelta", value)
 
-    multiple = schema.multiple_of
     bounds = bounds_check(schema, lambda b: b, timedelta_text, timedelta_text)
-    if multiple is None:
-        return _checked(walk, bounds)
+    checks = [check for check in (_multiple_check(schema), bounds) if check is not None]
 
-    def is_multiple(value: Any, source: Any, state: State) -> bool:
+    def checked(value: Any, state: State) -> Any:
+        made = walk(value, state)
+        # The input of these errors is the duration, and not what it was made of.
+        if made is Undefined or all(check(made, made, state) for check in checks):
+            return made
+        return Undefined
+
+    return checked if checks else walk
+
+
+def _multiple_check(schema: nodes.TimedeltaSchema) -> Check | None:
+    multiple = schema.multiple_of
+    if multiple is None:
+        return None
+    text = timedelta_text(multiple)
+
+    def check(value: Any, source: Any, state: State) -> bool:
         if value % multiple:
-            text = timedelta_text(multiple)
             state.fail("multiple_of", f"Input should be a multiple of {text}", source, {"multiple_of": text})
             return False
         return True
 
-    return _checked(walk, is_multiple, bounds)
+    return check

@@ -10,7 +10,7 @@ from fastweb.types import Undefined
 from fastweb.validation import nodes
 from fastweb.validation.errors import EXACT, State
 from fastweb.validation.labels import label_of, tag_label
-from fastweb.validation.models_walk import find_path, takes_attributes
+from fastweb.validation.models_walk import ABSENT, find_path, takes_attributes
 from fastweb.validation.named import MISSING, literal_lookup
 from fastweb.validation.scalars import Walk
 
@@ -19,9 +19,9 @@ __all__ = ["nullable_walk", "union_walk", "unset_walk"]
 Compile: TypeAlias = Callable[[nodes.Schema], Walk]
 
 
-def nullable_walk(schema: nodes.NullableSchema, compile: Compile) -> Walk:
+def nullable_walk(schema: nodes.NullableSchema, walk_of: Compile) -> Walk:
     """None, or what is inside."""
-    inner = compile(schema.inner)
+    inner = walk_of(schema.inner)
 
     def walk(value: Any, state: State) -> Any:
         return None if value is None else inner(value, state)
@@ -29,11 +29,11 @@ def nullable_walk(schema: nodes.NullableSchema, compile: Compile) -> Walk:
     return walk
 
 
-def unset_walk(schema: nodes.UnsetSchema, compile: Compile) -> Walk:
+def unset_walk(schema: nodes.UnsetSchema, walk_of: Compile) -> Walk:
     """msgspec.UNSET, or what is inside."""
     import msgspec
 
-    inner = compile(schema.inner)
+    inner = walk_of(schema.inner)
 
     def walk(value: Any, state: State) -> Any:
         return value if value is msgspec.UNSET else inner(value, state)
@@ -41,27 +41,27 @@ def unset_walk(schema: nodes.UnsetSchema, compile: Compile) -> Walk:
     return walk
 
 
-def union_walk(schema: nodes.UnionSchema, compile: Compile) -> Walk:
+def union_walk(schema: nodes.UnionSchema, walk_of: Compile) -> Walk:
     """A union.
 
     Raises:
         FastWebError: the discriminator's field is no Literal in one of the members.
     """
     if schema.discriminator is not None:
-        return _tagged_walk(schema, schema.discriminator, compile)
+        return _tagged_walk(schema, schema.discriminator, walk_of)
     tag_field = _common_tag(schema)
     if tag_field is not None:
-        return _tagged_walk(schema, tag_field, compile)
-    return _smart_walk(schema, compile)
+        return _tagged_walk(schema, tag_field, walk_of)
+    return _smart_walk(schema, walk_of)
 
 
-def _smart_walk(schema: nodes.UnionSchema, compile: Compile) -> Walk:
+def _smart_walk(schema: nodes.UnionSchema, walk_of: Compile) -> Walk:
     """pydantic's smart mode (https://docs.pydantic.dev/latest/concepts/unions/#smart-mode).
 
-    An exact match wins at once. Else the member with the most fields given wins, then the one with the least conversion, then
-    the first.
+    An exact match wins at once. Else the member with the most fields given wins, then the one with the least
+    conversion, then the first.
     """
-    choices = [(compile(choice), label_of(choice)) for choice in schema.choices]
+    choices = [(walk_of(choice), label_of(choice)) for choice in schema.choices]
 
     def walk(value: Any, state: State) -> Any:
         outer_exactness, outer_fields = state.exactness, state.fields_set
@@ -146,20 +146,25 @@ def _tags(model: nodes.ModelSchema, discriminator: str) -> tuple[tuple[Any, ...]
                 return schema.values, field.alias
             break
     raise FastWebError(
-        f"the model {model.cls.__name__} needs a field {discriminator!r} of a Literal type, for the union is told apart by it"
+        f"the model {model.cls.__name__} needs a field {discriminator!r} of a Literal type, "
+        "for the union is told apart by it"
     )
 
 
-def _tagged_walk(schema: nodes.UnionSchema, discriminator: str, compile: Compile) -> Walk:
+def _tagged_walk(schema: nodes.UnionSchema, discriminator: str, walk_of: Compile) -> Walk:
     pairs: list[tuple[Any, tuple[Walk, int | str]]] = []
     tags: list[Any] = []
     aliases: list[str] = []
+    # A tagged Struct has its tag in its class and not in an attribute.
+    by_class: dict[type[Any], tuple[Walk, int | str]] = {}
     for choice in schema.choices:
         for model in _models(choice):
             values, alias = _tags(model, discriminator)
             if alias != discriminator and alias not in aliases:
                 aliases.append(alias)
-            member = compile(model)
+            member = walk_of(model)
+            if model.tag_field is not None:
+                by_class[model.cls] = (member, tag_label(model.tag))
             for tag in values:
                 if tag not in tags or any(type(tag) is not type(seen) for seen in tags if seen == tag):
                     tags.append(tag)
@@ -171,33 +176,42 @@ def _tagged_walk(schema: nodes.UnionSchema, discriminator: str, compile: Compile
 
     def tag_of(value: Any) -> Any:
         for name in names:
-            found = find_path(value, (name,)) if isinstance(value, Mapping) else getattr(value, name, find_path({}, ("",)))
-            if found is not _NONE:
+            found = find_path(value, (name,)) if isinstance(value, Mapping) else getattr(value, name, ABSENT)
+            if found is not ABSENT:
                 return found
-        return _NONE
+        return ABSENT
 
-    def walk(value: Any, state: State) -> Any:
-        if not isinstance(value, Mapping) and not (state.from_attributes is not False and takes_attributes(value)):
-            message = "Input should be a valid dictionary or object to extract fields from"
-            return state.fail("model_attributes_type", message, value)
+    def by_tag(value: Any, state: State) -> Any:
         tag = tag_of(value)
-        if tag is _NONE:
+        if tag is ABSENT:
             message = f"Unable to extract tag using discriminator {shown}"
             return state.fail("union_tag_not_found", message, value, {"discriminator": shown})
-        found = find(tag, None)
+        found = find(tag)
         if found is MISSING:
-            text = tag if isinstance(tag, str) else repr(tag)
+            text = f"{tag}"
             message = (
                 f"Input tag '{text}' found using {shown} does not match any of the expected tags: {expected}"
             )
             ctx = {"discriminator": shown, "tag": text, "expected_tags": expected}
             return state.fail("union_tag_invalid", message, value, ctx)
+        return found
+
+    def walk(value: Any, state: State) -> Any:
+        if not isinstance(value, Mapping) and not (
+            state.from_attributes is not False and takes_attributes(value)
+        ):
+            message = "Input should be a valid dictionary or object to extract fields from"
+            return state.fail("model_attributes_type", message, value)
+        found: Any = MISSING
+        if by_class and not isinstance(value, Mapping):
+            found = next((by_class[cls] for cls in type(value).__mro__ if cls in by_class), MISSING)
+        if found is MISSING:
+            found = by_tag(value, state)
+            if found is Undefined:
+                return Undefined
         member, label = found
         start = len(state.errors)
         made = member(value, state)
         return state.outer(start, label) if made is Undefined else made
 
     return walk
-
-
-_NONE: Any = find_path({}, ("",))

@@ -10,6 +10,7 @@ import msgspec
 from fastweb.fields import FieldInfo
 from fastweb.types import Undefined
 from fastweb.validation import nodes
+from fastweb.validation.annotations import has_forward_ref
 from fastweb.validation.errors import State, error_dicts
 from fastweb.validation.msgspec_backend import decoder_of
 from fastweb.validation.schema import schema_of
@@ -26,8 +27,8 @@ class Validator:
     Arguments:
         annotation: the type.
         schema: its schema.
-        from_attributes: True takes any object with the right attributes for a model, as FastAPI does with bodies and returned
-            values; None leaves it to each model's configuration.
+        from_attributes: True takes any object with the right attributes for a model, as FastAPI does with
+            bodies and returned values; None leaves it to each model's configuration.
 
     Raises:
         FastWebError: the type cannot be validated.
@@ -67,39 +68,42 @@ class Validator:
     def validate_json(self, data: bytes, loc: Loc, errors: list[dict[str, Any]]) -> Any:
         """The value of a JSON document: what `validate(json.loads(data), …)` gives, sooner.
 
-        msgspec decodes into the type at once where that is exact; what it does not accept is parsed and walked.
+        msgspec decodes into the type at once where that is exact; what it does not accept is parsed and
+        walked.
 
         Raises:
             json.JSONDecodeError: the data is not JSON.
             UnicodeDecodeError: it is not text in UTF-8 (or -16 or -32), not even in a part that nobody reads.
             RecursionError: it is nested too deeply.
         """
-        if not self._decoder_known:
-            decoder = decoder_of(self.schema)
-            self._decode = None if decoder is None else decoder.decode
-            self._decoder_known = True
-        if self._decode is not None:
+        decode = self._decode if self._decoder_known else self._find_decoder()
+        if decode is not None:
             try:
                 if not data.isascii():
                     data.decode()  # msgspec skips over invalid UTF-8 where it skips over a value
-                return self._decode(data)
+                return decode(data)
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 pass  # the slow way tells what is wrong, or accepts it
         return self.validate(json.loads(data), loc, errors)
 
     @property
     def is_exact(self) -> bool:
-        """Whether `validate_json` has a fast path for this type."""
-        if not self._decoder_known:
-            self.validate_json(b"null", (), [])
-        return self._decode is not None
+        """Whether `validate_json` has a fast path for this type. It is found out when first asked."""
+        return (self._decode if self._decoder_known else self._find_decoder()) is not None
+
+    def _find_decoder(self) -> Any:
+        decoder = decoder_of(self.schema)
+        self._decode = None if decoder is None else decoder.decode
+        self._decoder_known = True
+        return self._decode
 
     def __repr__(self) -> str:
         return f"Validator({self.annotation!r})"
 
 
-#: By identity, for `int | str == str | int` while they validate differently. What is kept keeps the ids from being used again.
-_CACHE: dict[tuple[int, int, bool | None], tuple[Any, FieldInfo | None, Validator]] = {}
+#: By identity, for `int | str == str | int` while they validate differently. What is kept keeps the ids from
+#: being used again.
+_CACHE: dict[tuple[int, int, int, bool | None], tuple[Any, FieldInfo | None, Any, Validator]] = {}
 _CACHE_LIMIT = 4096
 
 
@@ -111,21 +115,23 @@ def validator_of(
     Arguments:
         annotation: a type.
         field: constraints and a discriminator beside it.
-        from_attributes: see `Validator`. True is what FastAPI asks of a body, a parameter and a returned value.
+        from_attributes: see `Validator`; FastAPI's is True for bodies, parameters and returned values.
         owner: the function or class in whose module names in strings are looked up.
 
     Raises:
         FastWebError: the type cannot be validated.
     """
-    key = (id(annotation), id(field), from_attributes)
+    if not has_forward_ref(annotation):
+        owner = None  # it makes no difference
+    key = (id(annotation), id(field), id(owner), from_attributes)
     found = _CACHE.get(key)
     if found is not None:
-        return found[2]
+        return found[3]
     schema = schema_of(annotation, field=field, owner=owner)
     validator = Validator(annotation, schema, from_attributes=from_attributes)
     if len(_CACHE) >= _CACHE_LIMIT:
         _CACHE.clear()
-    _CACHE[key] = (annotation, field, validator)
+    _CACHE[key] = (annotation, field, owner, validator)
     return validator
 
 

@@ -1,8 +1,8 @@
 """The walker: a schema becomes one function, which converts a value and finds every error in it.
 
-It accepts what pydantic's lax mode accepts from Python objects (which is how FastAPI validates a parsed body, a query string and a
-returned value), gives the same value, and the same errors in the same order. The closures are made once; nothing is inspected
-while validating.
+It accepts what pydantic's lax mode accepts from Python objects (which is how FastAPI validates a parsed body,
+a query string and a returned value), gives the same value, and the same errors in the same order. The
+closures are made once; nothing is inspected while validating.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from fastweb.exceptions import FastWebError
 from fastweb.types import Undefined
-from fastweb.validation import containers, named, nodes, scalars, temporal, unions
+from fastweb.validation import containers, decimals, named, nodes, scalars, temporal, unions
 from fastweb.validation.errors import MAX_DEPTH, State, plural
 from fastweb.validation.models_walk import model_walk, user_error
 from fastweb.validation.scalars import Walk
@@ -25,7 +25,8 @@ def compile_walk(schema: nodes.Schema) -> Walk:
     """The function that validates by this schema: `walk(value, state)`.
 
     Raises:
-        FastWebError: the schema contradicts itself (a bound of the wrong type, a pattern that is no regular expression).
+        FastWebError: the schema contradicts itself (a bound of the wrong type, a pattern that is no regular
+            expression).
     """
     return _Compiler(schema).walk(schema)
 
@@ -116,7 +117,7 @@ def _guarded(identity: int) -> tuple[Walk, Callable[[Walk], None]]:
 
 def _any(schema: nodes.AnySchema) -> Walk:
     def walk(value: Any, state: State) -> Any:
-        state.exactness = 0  # any other member of a union fits better
+        state.strict()  # an exact match of another member of a union is better
         return value
 
     return walk
@@ -124,7 +125,7 @@ def _any(schema: nodes.AnySchema) -> Walk:
 
 def _callable(schema: nodes.CallableSchema) -> Walk:
     def walk(value: Any, state: State) -> Any:
-        state.exactness = 0
+        state.strict()
         return value if callable(value) else state.fail("callable_type", "Input should be callable", value)
 
     return walk
@@ -144,7 +145,9 @@ def _instance(schema: nodes.InstanceSchema) -> Walk:
     message, name = f"Input should be an instance of {cls.__name__}", cls.__name__
 
     def walk(value: Any, state: State) -> Any:
-        return value if isinstance(value, cls) else state.fail("is_instance_of", message, value, {"class": name})
+        return (
+            value if isinstance(value, cls) else state.fail("is_instance_of", message, value, {"class": name})
+        )
 
     return walk
 
@@ -154,7 +157,9 @@ def _subclass(schema: nodes.SubclassSchema) -> Walk:
 
     def walk(value: Any, state: State) -> Any:
         if cls is None:
-            return value if isinstance(value, type) else state.fail("is_type", "Input should be a type", value)
+            return (
+                value if isinstance(value, type) else state.fail("is_type", "Input should be a type", value)
+            )
         if isinstance(value, type) and issubclass(value, cls):
             return value
         message = f"Input should be a subclass of {cls.__name__}"
@@ -190,13 +195,13 @@ _COMPARISONS: dict[str, tuple[str, str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def _check(schema: nodes.CheckSchema, compile: Callable[[nodes.Schema], Walk]) -> Walk:
+def _check(schema: nodes.CheckSchema, walk_of: Callable[[nodes.Schema], Walk]) -> Walk:
     """A condition on a finished value.
 
     Raises (while validating):
         TypeError: the value has no such property: the annotation is wrong, and not the input.
     """
-    inner = compile(schema.inner)
+    inner = walk_of(schema.inner)
     name, bound = schema.name, schema.value
     text_walk = scalars.str_walk(nodes.StrSchema(pattern=bound)) if name == "pattern" else None
 
@@ -230,8 +235,12 @@ def _check(schema: nodes.CheckSchema, compile: Callable[[nodes.Schema], Walk]) -
                 raise unable(value) from None
             if length < bound if name == "min_length" else length > bound:
                 kind, words = ("too_short", "least") if name == "min_length" else ("too_long", "most")
-                message = f"Value should have at {words} {bound} item{plural(bound)} after validation, not {length}"
-                state.fail(kind, message, source, {"field_type": "Value", name: bound, "actual_length": length})
+                message = (
+                    f"Value should have at {words} {bound} item{plural(bound)} after validation, not {length}"
+                )
+                state.fail(
+                    kind, message, source, {"field_type": "Value", name: bound, "actual_length": length}
+                )
                 return False
             return True
         if name == "allow_inf_nan":
@@ -242,9 +251,9 @@ def _check(schema: nodes.CheckSchema, compile: Callable[[nodes.Schema], Walk]) -
         if name in ("max_digits", "decimal_places"):
             try:
                 if name == "max_digits":
-                    return scalars.check_digits(value, source, state, bound, None)
+                    return decimals.check_digits(value, source, state, bound, None)
                 places, digits = bound if isinstance(bound, tuple) else (bound, None)
-                return scalars.check_digits(value, source, state, digits, places)
+                return decimals.check_digits(value, source, state, digits, places)
             except (TypeError, AttributeError):
                 raise unable(value) from None
         raise unable(value)
@@ -268,11 +277,11 @@ _SIMPLE: dict[type[nodes.Schema], Callable[[Any], Walk]] = {
     nodes.BoolSchema: scalars.bool_walk,
     nodes.IntSchema: scalars.int_walk,
     nodes.FloatSchema: scalars.float_walk,
-    nodes.ComplexSchema: scalars.complex_walk,
+    nodes.ComplexSchema: decimals.complex_walk,
     nodes.StrSchema: scalars.str_walk,
     nodes.BytesSchema: scalars.bytes_walk,
-    nodes.DecimalSchema: scalars.decimal_walk,
-    nodes.FractionSchema: scalars.fraction_walk,
+    nodes.DecimalSchema: decimals.decimal_walk,
+    nodes.FractionSchema: decimals.fraction_walk,
     nodes.DatetimeSchema: temporal.datetime_walk,
     nodes.DateSchema: temporal.date_walk,
     nodes.TimeSchema: temporal.time_walk,
