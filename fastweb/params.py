@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from fastweb.exceptions import FastWebDeprecationWarning
 from fastweb.fields import FieldInfo
@@ -84,7 +84,7 @@ class _Described(FieldInfo):
     fail_fast: bool | None
 
     def _describe(self, default: Any, options: ParamOptions) -> None:
-        """What each `__init__` calls, and nothing else does: a warning points at the caller of its caller."""
+        """What each `__init__` calls."""
         if unknown := options.keys() - ParamOptions.__annotations__.keys():
             raise TypeError(f"{type(self).__name__}() got an unexpected keyword argument {min(unknown)!r}")
         rest: dict[str, Any] = {**options}
@@ -103,7 +103,9 @@ class _Described(FieldInfo):
         super().__init__(default, pattern=_as_string(pattern), **rest)
 
     def _warn(self, message: str) -> None:
-        warnings.warn(message, FastWebDeprecationWarning, stacklevel=4)
+        # Past _describe, and Path's, and __init__, to whoever made the parameter.
+        level = 5 if isinstance(self, Path) else 4
+        warnings.warn(message, FastWebDeprecationWarning, stacklevel=level)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.default})"
@@ -126,8 +128,13 @@ class Param(_Described):
 
     in_: ClassVar[ParamTypes]
 
-    def __init__(self, default: Any = Undefined, **options: Unpack[ParamOptions]) -> None:
-        self._describe(default, options)
+    if TYPE_CHECKING:
+        # To a type checker it gives Any, so that it can be the default of a parameter of any type.
+        def __new__(cls, default: Any = Undefined, **options: Unpack[ParamOptions]) -> Any: ...
+    else:
+
+        def __init__(self, default=Undefined, **options):
+            self._describe(default, options)
 
 
 class Path(Param):
@@ -139,14 +146,14 @@ class Path(Param):
 
     in_ = ParamTypes.path
 
-    def __init__(self, default: Any = ..., **options: Unpack[ParamOptions]) -> None:
+    def _describe(self, default: Any, options: ParamOptions) -> None:
         if default is not ... and default is not Undefined:
             raise TypeError(
                 f"Path parameters cannot have a default value: without it, the path does not match. "
                 f"Remove {default!r}, or make it a Query parameter"
             )
         options.pop("default_factory", None)
-        self._describe(default, options)
+        super()._describe(default, options)
 
 
 class Query(Param):
@@ -165,12 +172,22 @@ class Header(Param):
     """
 
     in_ = ParamTypes.header
+    convert_underscores: bool
 
-    def __init__(
-        self, default: Any = Undefined, *, convert_underscores: bool = True, **options: Unpack[ParamOptions]
-    ) -> None:
-        self._describe(default, options)
-        self.convert_underscores = convert_underscores
+    if TYPE_CHECKING:
+
+        def __new__(
+            cls,
+            default: Any = Undefined,
+            *,
+            convert_underscores: bool = True,
+            **options: Unpack[ParamOptions],
+        ) -> Any: ...
+    else:
+
+        def __init__(self, default=Undefined, *, convert_underscores=True, **options):
+            self._describe(default, options)
+            self.convert_underscores = convert_underscores
 
 
 class Cookie(Param):
@@ -189,21 +206,41 @@ class Body(_Described):
         options: see `ParamOptions`.
     """
 
-    def __init__(
-        self,
-        default: Any = Undefined,
-        *,
-        embed: bool | None = None,
-        media_type: str = "application/json",
-        **options: Unpack[ParamOptions],
-    ) -> None:
-        self._describe(default, options)
-        self.embed = embed
-        self.media_type = media_type
+    embed: bool | None
+    media_type: str
+
+    if TYPE_CHECKING:
+
+        def __new__(
+            cls,
+            default: Any = Undefined,
+            *,
+            embed: bool | None = None,
+            media_type: str = "application/json",
+            **options: Unpack[ParamOptions],
+        ) -> Any: ...
+    else:
+
+        def __init__(self, default=Undefined, *, embed=None, media_type="application/json", **options):
+            self._describe(default, options)
+            self.embed = embed
+            self.media_type = media_type
 
 
 @dataclass(frozen=True)
-class Depends:
+class _Depends:
+    dependency: Callable[..., Any] | None = None
+    use_cache: bool = field(default=True, kw_only=True)
+    scope: Literal["function", "request"] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.dependency is not None and not callable(self.dependency):
+            raise TypeError(f"Depends() takes a function or another callable, not {self.dependency!r}")
+        if self.scope not in (None, "function", "request"):
+            raise ValueError(f'the scope of Depends() is "function", "request" or None, not {self.scope!r}')
+
+
+class Depends(_Depends):
     """A parameter whose value another function gives, which is itself called with what it asks for.
 
     Arguments:
@@ -218,12 +255,12 @@ class Depends:
         ValueError: there is no such scope.
     """
 
-    dependency: Callable[..., Any] | None = None
-    use_cache: bool = field(default=True, kw_only=True)
-    scope: Literal["function", "request"] | None = field(default=None, kw_only=True)
+    if TYPE_CHECKING:
 
-    def __post_init__(self) -> None:
-        if self.dependency is not None and not callable(self.dependency):
-            raise TypeError(f"Depends() takes a function or another callable, not {self.dependency!r}")
-        if self.scope not in (None, "function", "request"):
-            raise ValueError(f'the scope of Depends() is "function", "request" or None, not {self.scope!r}')
+        def __new__(
+            cls,
+            dependency: Callable[..., Any] | None = None,
+            *,
+            use_cache: bool = True,
+            scope: Literal["function", "request"] | None = None,
+        ) -> Any: ...

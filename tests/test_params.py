@@ -168,7 +168,7 @@ def test_depends() -> None:
     assert Depends(one) != Depends(one, scope="function")
     assert repr(Depends()) == "Depends(dependency=None, use_cache=True, scope=None)"
     with pytest.raises(AttributeError):
-        Depends(one).use_cache = False  # type: ignore[misc]
+        Depends(one).use_cache = False
     with pytest.raises(TypeError):
         Depends(one, False)  # type: ignore[call-arg]
 
@@ -178,3 +178,26 @@ def test_depends_refuses_what_cannot_work() -> None:
         Depends(5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match='"function", "request" or None, not \'app\''):
         Depends(one, scope="app")  # type: ignore[arg-type]
+
+
+def endpoint(
+    path: int = Path(),
+    query: int = Query(3, ge=1),
+    header: str = Header(convert_underscores=False),
+    cookie: str | None = Cookie(None),
+    body: dict[str, int] = Body(embed=True),
+    value: int = Depends(one),
+) -> None:
+    """To a type checker they are of any type: this function is checked with the rest of the tests."""
+
+
+def test_they_stand_as_defaults_of_any_type() -> None:
+    defaults: Any = endpoint.__defaults__
+    assert [type(default).__name__ for default in defaults] == [
+        "Path",
+        "Query",
+        "Header",
+        "Cookie",
+        "Body",
+        "Depends",
+    ]

@@ -27,7 +27,7 @@ Row = tuple[str, str, str, str]
 def routes(app: str | None, app_dir: str | None, factory: bool) -> None:
     """List the routes of APP in the order in which they are tried: methods, path, name, and where the
     endpoint is."""
-    from fastweb.server.worker import load_app
+    from fastweb.server.loading import load_app
 
     try:
         config = Config(app=default_app(app), app_dir=os.path.abspath(app_dir or "."), factory=factory)

@@ -13,11 +13,10 @@ def show_version(context: click.Context, _parameter: click.Parameter, value: boo
     """Print version, mode, Python and platform in one line, and leave."""
     if not value or context.resilient_parsing:
         return
-    from importlib.metadata import version
-
+    from fastweb import __version__
     from fastweb._speedups import is_compiled
 
     mode = "compiled" if is_compiled() else "pure"
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    click.echo(f"fastweb {version('fastweb')} ({mode}), {python}, {platform.system()} {platform.machine()}")
+    click.echo(f"fastweb {__version__} ({mode}), {python}, {platform.system()} {platform.machine()}")
     context.exit()

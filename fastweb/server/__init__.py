@@ -74,8 +74,8 @@ def run(app: Any, **options: Any) -> None:
     """
     from fastweb.server.config import Config, StartupError, report
 
-    worker = sys.modules.get("fastweb.server.worker")
-    if worker is not None and worker.is_loading():
+    loading = sys.modules.get("fastweb.server.loading")
+    if loading is not None and loading.is_loading():
         raise RuntimeError(
             'app.run() is called while the app is being imported: put it below `if __name__ == "__main__":`'
         )

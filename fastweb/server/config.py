@@ -87,7 +87,8 @@ class Config:
         server_header: send a `Server` field.
         graceful_timeout: seconds that what is in flight may take when the server stops.
         loop: "uvloop", "asyncio", or "auto": uvloop where it is installed.
-        limits: the bounds on what comes from the network.
+        limits: the bounds on what comes from the network; by default the app's own `limits`, if it has some.
+        bounds: some fields of `Limits`, which replace those.
 
     Raises:
         ConfigError: a value is wrong, or two options exclude each other.
@@ -112,7 +113,8 @@ class Config:
     # Less than the 30 s that systemd-like supervisors and Kubernetes wait before they kill.
     graceful_timeout: float = 20.0
     loop: str = "auto"
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits | None = None
+    bounds: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.app is None or self.app == "":
@@ -137,8 +139,17 @@ class Config:
             raise ConfigError(f"graceful_timeout must be seconds, 0 or more, not {self.graceful_timeout!r}")
         if self.reload and self.workers > 1:
             raise ConfigError("reload and more than one worker exclude each other: leave one of them out")
-        if not isinstance(self.limits, Limits):
+        if not isinstance(self.limits, Limits | None):
             raise ConfigError(f"limits must be fastweb.limits.Limits, not {self.limits!r}")
+        try:
+            self.limits_of(None)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error)) from None
+
+    def limits_of(self, app: object) -> Limits:
+        """The bounds that an app is served with."""
+        base = self.limits if self.limits is not None else getattr(app, "limits", None)
+        return dataclasses.replace(base if isinstance(base, Limits) else Limits(), **self.bounds)
 
     @classmethod
     def from_options(cls, app: Any, options: Mapping[str, Any]) -> Config:
@@ -154,7 +165,7 @@ class Config:
         for item in dataclasses.fields(Limits):
             limit_names[item.name] = limit_names[option_name(item.name)] = item.name
         own: dict[str, Any] = {}
-        bounds: dict[str, Any] = {}
+        bounds: dict[str, Any] = dict(options.get("bounds", {}))
         for name, value in options.items():
             if name in config_names:
                 own[name] = tuple(value) if name == "reload_dirs" else value
@@ -166,12 +177,7 @@ class Config:
                 near = difflib.get_close_matches(name, [*config_names, *limit_names], 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise TypeError(f"the server has no option {name!r}{hint}")
-        if bounds:
-            try:
-                own["limits"] = dataclasses.replace(own.get("limits", Limits()), **bounds)
-            except (TypeError, ValueError) as error:
-                raise ConfigError(str(error)) from None
-        return cls(app=app, **own)
+        return cls(app=app, **{**own, "bounds": bounds})
 
     def to_json(self) -> str:
         """For another process. The app must be a string."""
@@ -182,7 +188,8 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> Config:
         values = json.loads(text)
-        values["limits"] = Limits(**values["limits"])
+        if values["limits"] is not None:
+            values["limits"] = Limits(**values["limits"])
         values["reload_dirs"] = tuple(values["reload_dirs"])
         return cls(**values)
 
@@ -225,6 +232,14 @@ def report(error: StartupError, stream: TextIO | None = None) -> None:
     stream.flush()
 
 
+def _app_name(config: Config) -> str:
+    if not isinstance(config.app, str):
+        return ""
+    if config.script is None:
+        return config.app
+    return os.path.basename(config.script) + ":" + config.app.rpartition(":")[2]
+
+
 def banner(config: Config, addresses: Sequence[str], stream: TextIO | None = None) -> None:
     """Say where the server listens and what it is, in two lines; in colour where a person reads it."""
     from fastweb._speedups import is_compiled
@@ -234,7 +249,7 @@ def banner(config: Config, addresses: Sequence[str], stream: TextIO | None = Non
     bold, dim, plain = ("\x1b[1;36m", "\x1b[2m", "\x1b[0m") if coloured else ("", "", "")
     workers = "1 worker" if config.workers == 1 else f"{config.workers} workers"
     parts = [
-        config.app if isinstance(config.app, str) else "",
+        _app_name(config),
         workers,
         "reload" if config.reload else "",
         "compiled" if is_compiled() else "pure",

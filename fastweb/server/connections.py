@@ -16,7 +16,7 @@ from fastweb.types import StreamApp
 
 __all__ = ["Connections"]
 
-#: Seconds between two sweeps: the resolution of every time limit, and of the Date field.
+#: Seconds between two sweeps, at most: the resolution of the time limits, and of the Date field.
 SWEEP: Final = 1.0
 
 
@@ -31,8 +31,11 @@ class Connections:
         server_header: whether answers say "server: fastweb".
 
     Attributes:
-        now: the coarse clock, in seconds; the sweep sets it.
-        draining: connections close after the answer they are at.
+        interval: seconds between two sweeps: less than `SWEEP` where a time limit is that short.
+        now: the coarse clock, in seconds; the sweep sets it. While something blocks the loop it stands still, so that
+            no client is punished for it.
+        draining: connections close after the answers they are at.
+        aborting: the requests that still run have been cancelled.
         requests_total: answers since the start.
         own_lines: the Date and Server fields as they are sent now.
     """
@@ -51,8 +54,17 @@ class Connections:
         self.loop = loop
         self.access_log = access_log
         self.runner = Runner(loop)
-        self.now = loop.time()
+        self.interval = min(
+            SWEEP,
+            limits.header_timeout / 4,
+            limits.body_timeout / 4,
+            limits.keep_alive_timeout / 4,
+            limits.write_timeout / 4,
+            limits.linger_timeout / 4,
+        )
+        self.now = self._swept = loop.time()
         self.draining = False
+        self.aborting = False
         self.requests_total = 0
         self._server_line = b"server: fastweb\r\n" if server_header else b""
         self._date_line = b""
@@ -124,6 +136,7 @@ class Connections:
 
     def abort(self) -> None:
         """Cancel what runs and cut every connection."""
+        self.aborting = True
         for task in list(self.runner.tasks):
             task.cancel("the server is stopping")
         for connection in list(self._all):
@@ -139,8 +152,10 @@ class Connections:
         self.own_lines = self._date_line + self._server_line
 
     def _sweep(self) -> None:
-        self.now = self.loop.time()
-        self._timer = self.loop.call_later(SWEEP, self._sweep)
+        now = self.loop.time()
+        self.now += min(now - self._swept, 2 * self.interval)
+        self._swept = now
+        self._timer = self.loop.call_later(self.interval, self._sweep)
         self._set_date()
         for connection in list(self._all):
             connection.sweep(self.now)

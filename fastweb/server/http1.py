@@ -1,21 +1,34 @@
 """HTTP/1.1 on asyncio: what of a connection awaits, and what is rare (the rest is `fastweb._speedups.http1`).
 
-The framing is RFC 9112's; anything that two readers could cut differently is refused with 400 and the connection closes, since that is
-what request smuggling is made of.
+The framing is RFC 9112's; anything that two readers could cut differently is refused with 400 and the connection
+closes, since that is what request smuggling is made of.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 
-from fastweb._speedups.http1 import BODY, BUSY, HEAD, IDLE, LINGER, BaseConnection, BaseStream, Refusal
+from fastweb._speedups.http1 import (
+    BODY,
+    BODY_BUFFER,
+    BUSY,
+    CLOSING,
+    HEAD,
+    IDLE,
+    LINGER,
+    BaseConnection,
+    BaseStream,
+    Refusal,
+)
 from fastweb._speedups.request import find_header
-from fastweb._speedups.response import HAS_CLOSE, HAS_LENGTH, Head
+from fastweb._speedups.response import Head
 from fastweb.exceptions import ClientDisconnect, HTTPException
 
 if TYPE_CHECKING:
@@ -35,72 +48,79 @@ _REASONS: Final = {
     414: b"Request target too long.",
     431: b"Request header fields too large.",
     500: b"Internal Server Error",
-    501: b"Not Implemented",
 }
 _REFUSALS: Final = {status: Head(status, _TEXT) for status in _REASONS}
 
-_HIGH_WATER: Final = 256 * 1024
+# RFC 3986 section 3.2.2, with the letters that none of its three forms may have left out rather than each form spelt
+# out: what is in brackets, or a name or IPv4 address, and a port. There is no userinfo: RFC 9110 section 4.2.4.
+_HOST: Final = re.compile(
+    rb"(?:\[[0-9A-Fa-fvV:.%!$&'()*+,;=~_-]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
+)
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
 
 class HTTP1Stream(BaseStream):
     """A request that came by HTTP/1.1, and its answer: `fastweb.types.Stream`."""
 
-    __slots__ = ("_chunked", "_length")
+    __slots__ = ("_bodiless", "_chunked", "_left")
 
     connection: HTTP1Connection
 
     async def receive(self) -> bytes:
         """The next piece of the body, b"" at its end; see `fastweb.types.Stream.receive`."""
+        connection = self.connection
         while True:
             if self.pending():
                 data: bytes = self.take()
-                self.connection.body_taken()
+                connection.body_taken(self)
                 return data
             if self.body_error is not None:
-                raise self.body_error
+                raise self.body_error()
             if self.body_complete:
-                self.connection.body_taken()
                 return b""
             if self.finished:
                 raise ClientDisconnect()
             if self.expects_continue and not self.started:
                 # Asked for at last: RFC 9110 section 10.1.1.
                 self.expects_continue = False
-                self.connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.connection.body_wanted()
-            await self._wait()
+                connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.body_wanted(self)
+            try:
+                await self._wait()
+            finally:
+                connection.body_unwanted(self)
 
     async def drain(self) -> None:
         """Wait while more of the answer than `Limits.write_buffer` is still to be taken by the client."""
         connection = self.connection
-        while connection.writing_paused and not self.disconnected:
+        while connection.writing_paused and not self.gone:
             await connection.wait_writable()
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Send the head of an answer whose body comes in pieces: with the length the headers give, else in chunks."""
+        """Send the head of an answer whose body comes in pieces: with the length the headers give, else in chunks.
+
+        Raises:
+            RuntimeError: there has been an answer.
+            ValueError: the head cannot be sent (see `fastweb._speedups.response.Head`).
+        """
         if self.started:
             raise RuntimeError("this request has been answered already")
         head = Head(status, headers)
         self.started = True
         self.status = status
-        self._length = -1
         self._chunked = False
+        self._bodiless = self.method == "HEAD" or status in (204, 304)
+        #: Bytes that the body is still to have; -1 where nobody knows.
+        self._left = 0 if self._bodiless else head.length
         connection = self.connection
-        if head.flags & HAS_CLOSE or connection.hub.draining:
-            self.close = True
+        connection.decide_close(self, head.flags)
         lines = [head.http1, connection.hub.lines_beside(head.flags)]
-        if status in (204, 304):
-            self._length = 0
-        elif head.flags & HAS_LENGTH:
-            self._length = int(find_header(headers, b"content-length"))
-        elif self.http_version == "1.1":
-            self._chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        else:
-            self.close = True  # RFC 9112 section 6.3, rule 8: HTTP/1.0 reads to the end of the connection
-        if self.method == "HEAD":
-            self._length = 0
-            self._chunked = False
+        if self._left == -1:
+            if self.http_version == "1.1":
+                self._chunked = True
+                lines.append(b"transfer-encoding: chunked\r\n")
+            else:
+                self.close = True  # RFC 9112 section 6.3, rule 8: HTTP/1.0 reads to the end of the connection
         if self.close:
             lines.append(b"connection: close\r\n\r\n")
         elif self.http_version == "1.0":
@@ -116,48 +136,55 @@ class HTTP1Stream(BaseStream):
             ClientDisconnect: the client went away.
             RuntimeError: the answer has no head yet, is finished, or is longer than its Content-Length.
         """
+        if self.gone:
+            raise ClientDisconnect()
         if not self.started or self.finished:
             raise RuntimeError("the answer has not been started" if not self.started else "the answer is finished")
-        if self.disconnected:
-            raise ClientDisconnect()
-        if data and self.method != "HEAD":
+        connection = self.connection
+        if data and not self._bodiless:
             if self._chunked:
-                self.connection.write(b"%x\r\n%b\r\n" % (len(data), data))
-            elif self._length == -1:
-                self.connection.write(data)
+                connection.write(b"%x\r\n%b\r\n" % (len(data), data))
+            elif self._left == -1:
+                connection.write(data)
             else:
-                self._length -= len(data)
-                if self._length < 0:
+                if len(data) > self._left:
                     self.abort()
                     raise RuntimeError("the answer's body is longer than its Content-Length")
-                self.connection.write(data)
-        if self.connection.writing_paused:
+                self._left -= len(data)
+                connection.write(data)
+        if connection.writing_paused:
             await self.drain()
-            if self.disconnected:
+            if self.gone:
                 raise ClientDisconnect()
 
     def finish(self) -> None:
         """End the answer.
 
         Raises:
-            RuntimeError: its body is shorter than its Content-Length; the connection is cut, so that the client knows.
+            RuntimeError: it has not begun, or its body is shorter than its Content-Length; the connection is cut, so
+                that the client knows.
         """
         if not self.started:
             raise RuntimeError("the answer has not been started")
         if self.finished:
             return
-        if self._length > 0 and not self.disconnected:
+        if self._left > 0 and not self.gone:
             self.abort()
-            raise RuntimeError(f"the answer's body is {self._length} bytes shorter than its Content-Length")
+            raise RuntimeError(f"the answer's body is {self._left} bytes shorter than its Content-Length")
         self.finished = True
         if self._chunked:
             self.connection.write(b"0\r\n\r\n")
         self.connection.answered(self)
 
     def abort(self) -> None:
-        """Cut the connection: the answer cannot be completed."""
+        """Cut an answer that has been started: the client sees that it is not complete."""
         self.finished = True
-        self.connection.abort()
+        self.close = True
+        if self._chunked or self._left > 0:
+            self.connection.answered(self)
+        else:
+            # Only the connection's end shows where this body ends: it must not look like one in good order.
+            self.connection.abort()
 
     async def wait_disconnect(self) -> None:
         """Return when the client is gone, or the answer was sent."""
@@ -170,7 +197,12 @@ class HTTP1Stream(BaseStream):
             self.waiters = [waiter]
         else:
             self.waiters.append(waiter)
-        await waiter
+        try:
+            await waiter
+        finally:
+            # Cancelled: or else one that polls would leave a future each time.
+            if self.waiters is not None and waiter in self.waiters:
+                self.waiters.remove(waiter)
 
 
 class HTTP1Connection(BaseConnection, asyncio.Protocol):
@@ -183,16 +215,18 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             hub, hub.loop, hub.limits, HTTP1Stream, hub.app.open_stream, hub.runner.run, hub.access_log
         )
         self._drain_waiters: list[asyncio.Future[None]] = []
-        self._refusal: Refusal | None = None
+        #: Bytes that the transport still held at the last sweep that saw a change, and when that was.
         self._unsent = 0
+        self._unsent_since = 0.0
+        self._half_closed = False
+        self._refused = False
 
     # asyncio.BaseProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self.attach(transport, httptools.HttpRequestParser(self))
-        transport.set_write_buffer_limits(high=self.hub.limits.write_buffer)  # type: ignore[attr-defined]
+        cast(asyncio.Transport, transport).set_write_buffer_limits(high=self.hub.limits.write_buffer)
         self.client = _address(transport.get_extra_info("peername"))
         self.server = _address(transport.get_extra_info("sockname"))
         if transport.get_extra_info("sslcontext") is not None:
@@ -201,53 +235,58 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever closed it."""
-        self.reading_over = True
+        streams = self._opened_and_waiting()
+        self.detach()
         self.hub.discard(self)
-        streams = [*self.queue, self.current, self.parsing]
-        self.queue.clear()
         for stream in streams:
-            if stream is not None:
-                stream.disconnected = True
-                if not stream.body_complete and stream.body_error is None:
-                    stream.body_error = ClientDisconnect()
-                stream.wake()
+            stream.gone = True
+            self._client_left(stream)
         self._wake_writers()
 
+    def _opened_and_waiting(self) -> list[BaseStream]:
+        streams: list[BaseStream] = list(self.queue)
+        if self.parsing is not None:
+            streams.append(self.parsing)
+        if self.current is not None and self.current is not self.parsing:
+            streams.append(self.current)
+        return streams
+
+    def _client_left(self, stream: BaseStream) -> None:
+        stream.disconnected = True
+        if not stream.body_complete and stream.body_error is None:
+            stream.body_error = ClientDisconnect
+        stream.wake()
+
     def eof_received(self) -> bool:
-        """The client will send no more. It may still read: what it asked for in full is answered (RFC 9112 section 9.6)."""
-        if self.phase == LINGER:
+        """The client will send no more. It may still read: what it asked for in full is answered (RFC 9112
+        section 9.6). But seldom is that why: so the app hears that the client has left."""
+        self._half_closed = True
+        if self.phase in (LINGER, CLOSING):
             return False
-        if self.reading_over:
-            return bool(self.current or self.queue)
-        stream = self.parsing
-        if stream is not None and stream.opened:
-            # Its body will not be completed, and nobody can say whether anyone is still there.
-            stream.disconnected = True
-            stream.body_error = ClientDisconnect()
-            stream.wake()
+        parsing = self.parsing
+        if not self.reading_over:
+            if parsing is None and self.in_head or parsing is not None and not parsing.opened:
+                self.refuse(Refusal(400, "the request is incomplete"))
             self.reading_over = True
+        for stream in self._opened_and_waiting():
+            self._client_left(stream)
+        if parsing is not None and parsing.opened:
+            # Its body will not be completed.
             return False
-        if stream is not None or self.in_head:
-            self.refuse(Refusal(400, "the request is incomplete"))
-            if self.current is None:
-                self.pump()
-            return True
-        self.reading_over = True
+        if self.current is None:
+            self.pump()
         return bool(self.current or self.queue)
 
     def pause_writing(self) -> None:
         """The transport holds more than `Limits.write_buffer`."""
         self.writing_paused = True
-        self._unsent = -1
-        self.since = self.hub.now
 
     def resume_writing(self) -> None:
         """The client has taken enough of it."""
         self.writing_paused = False
-        self.since = self.hub.now
         self._wake_writers()
-        if self.queue and self.current is None:
-            self.pump()
+        if self.current is None:
+            self.loop.call_soon(self.pump_later)
 
     def _wake_writers(self) -> None:
         waiters, self._drain_waiters = self._drain_waiters, []
@@ -259,7 +298,11 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         """Wait for `resume_writing`, or the end."""
         waiter: asyncio.Future[None] = self.loop.create_future()
         self._drain_waiters.append(waiter)
-        await waiter
+        try:
+            await waiter
+        finally:
+            if waiter in self._drain_waiters:
+                self._drain_waiters.remove(waiter)
 
     def write(self, data: bytes) -> None:
         """Write, where there is still somebody to read it."""
@@ -269,91 +312,137 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     # What the parser found.
 
     def check_head(self, stream: BaseStream, hosts: int) -> None:
-        """A head that is not the plain GET of an origin-form target.
+        """A head that is not the plain GET of an origin-form target from a known Host.
 
         Raises:
-            Refusal: RFC 9112 section 3.2 (one Host, the forms of a target), section 6 (the body's length).
+            Refusal: RFC 9112 section 2.3 (the version), section 3.2 (one Host, the forms of a target), section 6 (the
+                body's length).
         """
+        if stream.http_version not in ("1.1", "1.0"):
+            raise Refusal(400, f"HTTP/{stream.http_version} is not spoken here")
         if hosts > 1 or (hosts == 0 and stream.http_version == "1.1"):
             raise Refusal(400, "a request has one Host field")
-        target = stream.raw_target
-        if not target.startswith(b"/"):
-            absolute = target[:8].lower().startswith((b"http://", b"https://"))
-            if not absolute and not (target == b"*" and stream.method == "OPTIONS"):
-                raise Refusal(400, "the request target has none of the forms of RFC 9112 section 3.2")
-        length = find_header(stream.headers, b"content-length")
-        coding = find_header(stream.headers, b"transfer-encoding")
+        self._check_target(stream, hosts)
+        headers = stream.headers
+        length = find_header(headers, b"content-length")
+        coding = find_header(headers, b"transfer-encoding")
         if coding is not None:
             if length is not None or stream.http_version == "1.0":
                 raise Refusal(400, "a body is framed by Transfer-Encoding or by Content-Length, not both")
-            if coding.strip().lower() != b"chunked" or _count(stream.headers, b"transfer-encoding") > 1:
-                raise Refusal(501, "the only transfer coding is chunked")
+            if coding.lower() != b"chunked" or _count(headers, b"transfer-encoding") > 1:
+                raise Refusal(400, "the only transfer coding is chunked")
         if length is not None:
-            if not length.isdigit() or len(length) > 19 or _count(stream.headers, b"content-length") > 1:
+            if not length.isdigit() or len(length) > 19 or _count(headers, b"content-length") > 1:
                 raise Refusal(400, "Content-Length is one number")
             if int(length) > self.hub.limits.body_size:
                 raise Refusal(413, f"the body is larger than {self.hub.limits.body_size} bytes")
-        expect = find_header(stream.headers, b"expect")
+        expect = find_header(headers, b"expect")
         if expect is not None and expect.lower() == b"100-continue" and stream.http_version == "1.1":
             stream.expects_continue = True
 
+    def _check_target(self, stream: BaseStream, hosts: int) -> None:
+        target = stream.raw_target
+        host = find_header(stream.headers, b"host")
+        if host is not None and _HOST.fullmatch(host) is None:
+            raise Refusal(400, "the Host field is no host")
+        if b"#" in target or stream.method == "CONNECT":
+            raise Refusal(400, "the request target has none of the forms of RFC 9112 section 3.2")
+        if target.startswith(b"/"):
+            if hosts:
+                self.valid_host = host
+        elif absolute := _ABSOLUTE.match(target):
+            host = absolute[1]
+            if not host or host.startswith(b":") or _HOST.fullmatch(host) is None:
+                raise Refusal(400, "the request target's host is none")
+            # RFC 9112 section 3.2.2: the Host field is ignored.
+            headers = stream.headers
+            headers[:] = [(b"host", host), *(field for field in headers if field[0] != b"host")]
+        elif target != b"*" or stream.method != "OPTIONS":
+            raise Refusal(400, "the request target has none of the forms of RFC 9112 section 3.2")
+
+    def parse_failed(self, error: Exception, data: bytes) -> bytes | None:
+        """The parser has stopped; what is left of the data, where it is to go on."""
+        if isinstance(error, httptools.HttpParserUpgrade):
+            # None is offered here, so the request is answered as if it had not asked (RFC 9110 section 7.8).
+            return data[error.args[0] :]
+        self.refuse(error)
+        return None
+
     def refuse(self, error: Exception) -> None:
         """Read no more: answer what was asked before, then say what was wrong, then close."""
-        if isinstance(error, httptools.HttpParserUpgrade):
-            # No upgrade is offered here: the request is answered as it stands, and what follows it is in another protocol.
-            self.reading_over = True
-            for stream in (*self.queue, self.current):
-                if stream is not None:
-                    stream.close = True
-            return
         refusal = error if isinstance(error, Refusal) else error.__context__
         if not isinstance(refusal, Refusal):
+            if not isinstance(error, httptools.HttpParserError) or refusal is not None:
+                _logger.error("Reading a request failed", exc_info=refusal or error)
             refusal = Refusal(400, str(error))
+        status, why = refusal.args
+        _logger.debug("refused a request of %s: %s", self.client, why)
         self.reading_over = True
+        self._refused = True
         stream, self.parsing = self.parsing, None
         if stream is not None and stream.opened:
-            status, why = refusal.args
             stream.close = True
-            stream.body_error = HTTPException(status, _REASONS[status].decode())
-            stream.wake()
-            if self.current is not stream:
+            if self.current is stream:
+                stream.body_error = partial(HTTPException, status, _REASONS[status].decode())
+                self.body_unwanted(stream)
+                stream.wake()
+            else:
                 self.close_after(stream)  # it was answered before its body had ended
             return
         if stream is None:
             stream = HTTP1Stream(self, "GET", b"", [], "1.1", True)
-        stream.status = refusal.args[0]
+        stream.status = status
         stream.close = True
+        stream.expects_continue = False
         self.queue.append(stream)
-        _logger.debug("refused a request of %s: %s", self.client, refusal.args[1])
 
     def send_refusal(self, stream: BaseStream) -> None:
         """The turn of a request that the server refuses itself."""
         stream.respond(_REFUSALS[stream.status], _REASONS[stream.status])
 
+    def head_waiting(self, stream: BaseStream) -> None:
+        """It is the turn of a request whose body is not complete."""
+        if stream.opened or stream.asked or self.reading_over:
+            return
+        stream.asked = True
+        if self.reading_paused:
+            self.resume_reading()  # it was to wait for its turn
+        try:
+            wanted = stream.expects_continue or self.hub.app.wants_head(stream)
+        except Exception as error:
+            stream.opened = True
+            self.current = stream
+            self.app_ended(stream, error)
+            return
+        if wanted:
+            self.open(stream)
+
     def body_waiting(self, stream: BaseStream) -> None:
-        """A body is on its way, and more of it has come."""
+        """More of a body has come, which is not complete yet."""
         if stream.opened:
             if stream.pending():
                 stream.wake()
-                if stream.pending() > _HIGH_WATER and not self.reading_paused:
-                    self.pause_reading()
-        elif self.current is None and not self.queue:
-            if stream.expects_continue or self.hub.app.wants_head(stream):
-                self.open(stream)
         if self.phase != BUSY:
             self.since = self.hub.now
+        # Where the app waits for it all, it is read to its end; else no more than the next reader may want.
+        if stream.opened or self.current is not None or self.queue:
+            if stream.pending() > BODY_BUFFER and not self.reading_paused:
+                self.pause_reading()
 
-    def body_wanted(self) -> None:
+    def body_wanted(self, stream: BaseStream) -> None:
         """The app waits for more of the body: from now on, so does the body's time limit."""
-        if self.phase == BUSY:
+        if self.current is stream and self.phase == BUSY:
             self.phase = BODY
             self.since = self.hub.now
 
-    def body_taken(self) -> None:
-        """The app has taken what there was."""
-        if self.phase == BODY and self.current is not None:
+    def body_unwanted(self, stream: BaseStream) -> None:
+        """It waits no longer."""
+        if self.current is stream and self.phase == BODY:
             self.phase = BUSY
-        if self.reading_paused:
+
+    def body_taken(self, stream: BaseStream) -> None:
+        """The app has taken what there was."""
+        if self.reading_paused and self.parsing is stream:
             self.resume_reading()
 
     def pause_reading(self) -> None:
@@ -363,27 +452,26 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Read on: first, what was received already."""
         self.reading_paused = False
-        if not self.transport.is_closing():
+        if self.unread is not None and not self.reading_over:
+            self.loop.call_soon(self.read_on)
+        elif not self.transport.is_closing():
             self.transport.resume_reading()
 
     # The end of a request.
 
     def app_ended(self, stream: BaseStream, error: BaseException | None) -> None:
         """The app's coroutine ended with an error, or without an answer."""
-        if error is not None and not isinstance(error, (asyncio.CancelledError, ClientDisconnect)):
+        if stream.gone:
+            expected = error is None or isinstance(error, (asyncio.CancelledError, ClientDisconnect))
+        else:
+            expected = isinstance(error, asyncio.CancelledError) and (self.hub.aborting or stream.finished)
+            expected = expected or (isinstance(error, ClientDisconnect) and stream.disconnected)
+        if not expected:
+            what = "Exception in the app, answering" if error is not None else "The app did not complete its answer to"
             _logger.error(
-                "Exception in the app, answering %s %s",
-                stream.method,
-                ascii(stream.raw_target.decode("latin-1")),
-                exc_info=error,
-            )
-        elif error is None and not stream.disconnected:
-            _logger.error(
-                "The app did not complete its answer to %s %s",
-                stream.method,
-                ascii(stream.raw_target.decode("latin-1")),
+                "%s %s %s", what, stream.method, ascii(stream.raw_target.decode("latin-1")), exc_info=error
             )
         if stream.finished:
             return
@@ -396,19 +484,31 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def close_after(self, stream: BaseStream) -> None:
         """Close when what was written is sent.
 
-        Where the client may still be sending, the kernel would answer that with a reset, and the answer would be lost with it: so
-        only the writing half is closed, and the rest is read and thrown away for a while.
+        Where the client may still be sending, the kernel would answer that with a reset, and the answer would be lost
+        with it: so only the writing half is closed, and the rest is read and thrown away for a while (RFC 9112 section
+        9.6).
         """
+        sending = bool(
+            self._refused
+            or not stream.body_complete
+            or self.queue
+            or self.in_head
+            or self.parsing is not None
+            or self.unread is not None
+        )
         self.reading_over = True
+        self.unread = None
+        self.parsing = None
         self.queue.clear()
         transport = self.transport
         if transport.is_closing():
             return
-        if stream.body_complete or not transport.can_write_eof():
+        self.since = self.hub.now
+        if not sending or self._half_closed or not transport.can_write_eof():
+            self.phase = CLOSING
             transport.close()
             return
         self.phase = LINGER
-        self.since = self.hub.now
         if self.reading_paused:
             self.resume_reading()
         transport.write_eof()
@@ -416,38 +516,54 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection at once."""
         self.reading_over = True
+        self.unread = None
+        self.queue.clear()
         self.transport.abort()
 
     def drain(self) -> None:
         """The worker is about to stop: no more than what is asked already."""
-        if self.current is None and not self.queue and self.parsing is None and not self.in_head:
-            self.reading_over = True
-            if self.phase != LINGER:
-                self.transport.close()
+        if self.parsing is not None or self.in_head or self.phase in (LINGER, CLOSING):
+            return
+        self.reading_over = True
+        if self.current is None and not self.queue:
+            self.phase = CLOSING
+            self.transport.close()
 
     def sweep(self, now: float) -> None:
-        """Enforce the time limits; called for each connection every second or so."""
+        """Enforce the time limits; called for each connection every second or so.
+
+        `since` is as old as the last sweep or older, so a limit is reached only when it has passed by as much.
+        """
         limits = self.hub.limits
-        waited = now - self.since
-        if self.writing_paused:
-            unsent = self.transport.get_write_buffer_size()
-            if unsent < self._unsent or self._unsent < 0:
-                self.since = now
-            elif waited > limits.write_timeout:
-                self.abort()
-            self._unsent = unsent
-            return
         phase = self.phase
-        if phase == BUSY:
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            if unsent != self._unsent:
+                self._unsent = unsent
+                self._unsent_since = now
+            elif now - self._unsent_since >= limits.write_timeout:
+                self.abort()
+                return
+            if self.writing_paused or phase not in (HEAD, BODY):
+                self.since = now
+                return
+        else:
+            self._unsent = 0
+        if self.hub.draining:
+            self.drain()
+        if phase == BUSY or phase == CLOSING:
             return
+        waited = now - self.since - self.hub.interval
         if phase == IDLE:
-            if waited > limits.keep_alive_timeout:
+            if waited >= limits.keep_alive_timeout:
+                self.phase = CLOSING
                 self.transport.close()
         elif phase == LINGER:
-            if waited > limits.linger_timeout:
+            if waited >= limits.linger_timeout:
                 self.abort()
-        elif waited > (limits.header_timeout if phase == HEAD else limits.body_timeout):
+        elif waited >= (limits.header_timeout if phase == HEAD else limits.body_timeout):
             if phase == HEAD and not self.in_head:
+                self.phase = CLOSING
                 self.transport.close()  # it has sent nothing at all
             else:
                 self.refuse(Refusal(408, "the request was not completed in time"))

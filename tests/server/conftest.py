@@ -1,8 +1,9 @@
-"""Servers in processes of their own, around an app that is nothing but what the server asks for
-(`StreamApp`)."""
+"""Servers in processes of their own, and in threads of this one, around an app that is nothing but what the
+server asks for (`StreamApp`)."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import re
@@ -10,14 +11,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fastweb import _speedups
+from fastweb._speedups.response import Head
+from fastweb.limits import Limits
+from fastweb.server.connections import Connections
 
 #: Where the fastweb under test is.
 ROOT = str(Path(_speedups.__file__).parent.parent.parent)
@@ -215,3 +222,268 @@ except StartupError as error:
         return start("-c", code, **(environment or {}))
 
     return serve
+
+
+# A server in a thread of this process, so that a test sees what it holds.
+
+
+class Handlers:
+    """An app that is nothing but functions of a stream: what `StreamApp` asks for.
+
+    Arguments:
+        handlers: async functions of the stream, by path; `None` answers the rest.
+        heads: paths whose functions are called at the end of the head.
+    """
+
+    def __init__(self, handlers: Mapping[str, Callable[[Any], Any]], heads: Collection[str] = ()) -> None:
+        self.handlers = dict(handlers)
+        self.heads = heads
+        self.opened: list[str] = []
+
+    def open_stream(self, stream: Any) -> Any:
+        self.opened.append(stream.path)
+        return self.handlers.get(stream.path, hello)(stream)
+
+    def wants_head(self, stream: Any) -> bool:
+        return stream.path in self.heads
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        yield
+
+
+PLAIN = Head(200, ((b"content-type", b"text/plain"),))
+
+
+async def hello(stream: Any) -> None:
+    stream.respond(PLAIN, f"{stream.method} {stream.path} {len(stream.body)}".encode())
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    head: bytes
+
+
+class Client:
+    """One connection, with nothing between the test and the bytes."""
+
+    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+        self.socket = socket.socket()
+        self.socket.settimeout(20)
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._read = b""
+
+    def send(self, *pieces: bytes) -> Client:
+        for piece in pieces:
+            self.socket.sendall(piece)
+        return self
+
+    def half_close(self) -> Client:
+        self.socket.shutdown(socket.SHUT_WR)
+        return self
+
+    def _more(self) -> bool:
+        data = self.socket.recv(65536)
+        self._read += data
+        return bool(data)
+
+    def _until(self, end: bytes) -> bytes:
+        while end not in self._read:
+            assert self._more(), f"it ended within {self._read!r}"
+        found, _, self._read = self._read.partition(end)
+        return found
+
+    def _exactly(self, size: int) -> bytes:
+        while len(self._read) < size:
+            assert self._more(), f"it ended after {len(self._read)} of {size} bytes"
+        found, self._read = self._read[:size], self._read[size:]
+        return found
+
+    def interim(self) -> bytes:
+        """The head of an answer that is none yet."""
+        return self._until(b"\r\n\r\n")
+
+    def answer(self, method: str = "GET") -> Answer:
+        """The next answer, read by its own framing."""
+        head = self._until(b"\r\n\r\n")
+        line, *fields = head.decode("latin-1").split("\r\n")
+        version, status, _ = line.split(" ", 2)
+        assert version == "HTTP/1.1"
+        headers: dict[str, str] = {}
+        for field in fields:
+            name, value = field.split(": ", 1)
+            assert name not in headers, f"{name} is there twice"
+            headers[name] = value
+        body = b""
+        if method == "HEAD" or status in ("204", "304"):
+            pass
+        elif headers.get("transfer-encoding") == "chunked":
+            assert "content-length" not in headers
+            while size := int(self._until(b"\r\n"), 16):
+                body += self._exactly(size)
+                assert self._exactly(2) == b"\r\n"
+            assert self._exactly(2) == b"\r\n"
+        elif "content-length" in headers:
+            body = self._exactly(int(headers["content-length"]))
+        else:
+            body = self.rest()
+        return Answer(int(status), headers, body, head)
+
+    def rest(self) -> bytes:
+        """All that still comes; the server closes."""
+        while self._more():
+            pass
+        found, self._read = self._read, b""
+        return found
+
+    def is_reset(self) -> bool:
+        """Whether the server cuts the connection, and does not close it in good order."""
+        try:
+            self.rest()
+        except ConnectionResetError:
+            return True
+        return False
+
+    def is_open(self) -> bool:
+        """Whether it answers one more request."""
+        self.send(b"GET /still-there HTTP/1.1\r\nHost: a\r\n\r\n")
+        return self.answer().body == b"GET /still-there 0"
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class LoopServer:
+    """`Connections` on a loop in a thread."""
+
+    def __init__(self, app: Any, loop: str, limits: Limits, **options: Any) -> None:
+        self.app = app
+        self.log: list[tuple[Any, ...]] = []
+        self.complaints: list[dict[str, Any]] = []
+        self.clients: list[Client] = []
+        self._arguments = (app, limits)
+        self._options = {"access_log": lambda *entry: self.log.append(entry), **options}
+        self._factory = asyncio.SelectorEventLoop if loop == "asyncio" else uvloop.new_event_loop
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        assert self._up.wait(20)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._factory) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(lambda _loop, context: self.complaints.append(context))
+        self.connections = Connections(*self._arguments, loop=self.loop, **self._options)
+        self.connections.start()
+        self._stop = asyncio.Event()
+        self.server = await self.loop.create_server(self.connections.make_protocol, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        self._up.set()
+        await self._stop.wait()
+        self.server.close()
+        self.connections.abort()
+        await self.connections.wait_closed(5)
+        self.connections.stop()
+        await asyncio.sleep(0)
+
+    def connect(self, **options: Any) -> Client:
+        self.clients.append(Client(self.port, **options))
+        return self.clients[-1]
+
+    def ask(self, *pieces: bytes, half_close: bool = False) -> bytes:
+        """Everything that comes back on a connection that the server closes."""
+        with self.connect() as client:
+            client.send(*pieces)
+            if half_close:
+                client.half_close()
+            return client.rest()
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function in the loop."""
+
+        async def called() -> Any:
+            return function(*args)
+
+        return asyncio.run_coroutine_threadsafe(called(), self.loop).result(20)
+
+    def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine in the loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+
+    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+        """Wait for a condition, asked in the loop."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.call(condition)):
+            assert time.monotonic() < deadline, "it did not come"
+            time.sleep(0.002)
+        return value
+
+    def is_idle(self) -> bool:
+        """Whether nothing is left of any request."""
+        mine = asyncio.current_task()
+        others = [task for task in asyncio.all_tasks() if task is not mine]
+        return not len(self.connections) and not self.connections.runner.tasks and len(others) == 1
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+LOOPS = ["asyncio"]
+try:
+    import uvloop
+except ImportError:  # Windows has none.
+    pass
+else:
+    LOOPS.append("uvloop")
+
+
+@pytest.fixture(params=LOOPS)
+def loop_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def listen(loop_name: str) -> Iterator[Callable[..., LoopServer]]:
+    """Serve an app in a thread, on each kind of loop; keywords are bounds of `Limits`. In the end, nothing may
+    be left of any connection, and the loop must have had no complaint."""
+    servers: list[LoopServer] = []
+
+    def listen(app: Any, *, server_header: bool = True, **limits: Any) -> LoopServer:
+        servers.append(LoopServer(app, loop_name, Limits(**limits), server_header=server_header))
+        return servers[-1]
+
+    try:
+        yield listen
+        for server in servers:
+            for client in server.clients:
+                client.close()
+            server.until(server.is_idle)
+    finally:
+        for server in servers:
+            server.stop()
+    for server in servers:
+        assert server.complaints == []
+
+
+@pytest.fixture
+def make_app() -> type[Handlers]:
+    """Make an app of functions; see `Handlers`."""
+    return Handlers

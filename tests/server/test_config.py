@@ -41,6 +41,8 @@ from fastweb.server.config import (
         ({"graceful_timeout": "1"}, "graceful_timeout"),
         ({"reload": True, "workers": 2}, "exclude"),
         ({"limits": {}}, "Limits"),
+        ({"bounds": {"head_sise": 1}}, "head_sise"),
+        ({"bounds": {"head_size": 0}}, "head_size must be positive"),
     ],
 )
 def test_a_wrong_value_is_named(options: dict[str, Any], words: str) -> None:
@@ -67,15 +69,25 @@ def test_limits_have_their_options(limit: str, option: str) -> None:
     assert option_name(limit) == option
     for name in (limit, option):
         config = Config.from_options("main:app", {name: 7, "port": 1})
-        assert getattr(config.limits, limit) == 7
         assert config.port == 1
-        assert config.limits == Limits(**{limit: 7})
+        assert config.limits_of(None) == Limits(**{limit: 7})
 
 
 def test_options_add_to_given_limits() -> None:
     config = Config.from_options("a", {"limits": Limits(head_size=9), "body_size": 8, "timeout_graceful": 3})
-    assert config.limits == Limits(head_size=9, body_size=8)
+    assert config.limits_of(None) == Limits(head_size=9, body_size=8)
     assert config.graceful_timeout == 3
+
+
+def test_an_app_brings_its_own_limits() -> None:
+    class App:
+        limits = Limits(head_size=9, body_size=8)
+
+    assert Config(app="a").limits_of(App()) == App.limits
+    assert Config(app="a", bounds={"body_size": 7}).limits_of(App()) == Limits(head_size=9, body_size=7)
+    assert Config(app="a", limits=Limits(body_size=6)).limits_of(App()) == Limits(body_size=6)
+    App.limits = None  # type: ignore[assignment]
+    assert Config(app="a").limits_of(App()) == Limits()
 
 
 def test_an_option_that_does_not_exist() -> None:
@@ -87,7 +99,7 @@ def test_an_option_that_does_not_exist() -> None:
 
 def test_it_goes_to_another_process_and_back() -> None:
     config = Config(
-        app="main:app", reload_dirs=("a", "b"), limits=Limits(head_size=1), uds="x", log_level="debug"
+        app="main:app", reload_dirs=("a", "b"), limits=Limits(head_size=1), uds="x", bounds={"body_size": 2}
     )
     assert Config.from_json(config.to_json()) == config
     with pytest.raises(ConfigError, match="another process"):

@@ -113,7 +113,7 @@ sys.exit(_run_portable(Config(app="main:app", app_dir=".", port=0, reload=True))
     def changed() -> bool:
         (app_dir / "main.py").touch()
         time.sleep(0.2)
-        return server.err.count("fastweb   ") >= 2
+        return bool(server.err.count("fastweb   ") >= 2)
 
     server.until(changed)
     assert first.isdigit()

@@ -36,7 +36,7 @@ def answers(server: Any, number: int) -> set[str]:
 
 
 class Load:
-    """Clients that ask, each request on a connection of its own, until told to stop; what went wrong is
+    """Clients that ask until told to stop, half of them on connections that they keep; what went wrong is
     kept."""
 
     def __init__(self, server: Any, clients: int) -> None:
@@ -45,25 +45,29 @@ class Load:
         self.refused = 0
         self.lost: list[str] = []
         self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
+        self.threads = [
+            threading.Thread(target=self.run, args=(number % 2 == 0,)) for number in range(clients)
+        ]
 
-    def run(self) -> None:
+    def run(self, keep: bool) -> None:
         port = self.server.port
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        headers = {} if keep else {"connection": "close"}
         while not self.stopping.is_set():
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             try:
-                connection.connect()
+                if connection.sock is None:
+                    connection.connect()
             except OSError:
                 self.refused += 1
                 continue
             try:
-                connection.request("GET", "/", headers={"connection": "close"})
+                connection.request("GET", "/", headers=headers)
                 assert connection.getresponse().read().isdigit()
                 self.done += 1
             except (OSError, http.client.HTTPException, AssertionError) as error:
                 self.lost.append(repr(error))
-            finally:
                 connection.close()
+        connection.close()
 
     def __enter__(self) -> Load:
         for thread in self.threads:
