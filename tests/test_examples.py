@@ -1,0 +1,175 @@
+"""The examples do what they say, served as their first lines say, and under TestClient."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastweb import FastWeb, _speedups
+from fastweb.testclient import TestClient
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+#: Where fastweb itself is imported from, which may be an installed one.
+IMPORTED = Path(_speedups.__file__).resolve().parent.parent.parent
+
+needs_signals = pytest.mark.skipif(os.name != "posix", reason="servers are ended by a signal")
+
+
+class Served:
+    """A file of examples/ under `fastweb run`, in a directory of its own."""
+
+    def __init__(self, name: str, directory: Path, *arguments: str, **variables: str) -> None:
+        shutil.copy(EXAMPLES / name, directory)
+        self.log = directory / "server.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "fastweb", "run", name, "--port", "0", *arguments],
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(IMPORTED), "WEB_CONCURRENCY": "", **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 30
+        while "Ctrl+C" not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                raise AssertionError(self.log.read_text())
+            time.sleep(0.02)
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", self.log.read_text())
+        assert found is not None
+        self.port = int(found[1])
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Any]:
+    """Makes servers, and ends those that a test leaves."""
+    servers: list[Served] = []
+
+    def serve(name: str, *arguments: str, **variables: str) -> Served:
+        servers.append(Served(name, tmp_path, *arguments, **variables))
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.process.terminate()
+        try:
+            server.process.wait(30)
+        finally:
+            server.process.kill()
+
+
+ADA = {"name": "Ada", "age": 36, "email": None, "id": 1}
+BOB = {"name": "Bob", "age": 7, "email": "bob@example.org", "id": 2}
+
+
+@needs_signals
+def test_users_outlive_their_server(served: Any, tmp_path: Path) -> None:
+    variables = {"USERS_DB": str(tmp_path / "elsewhere.db")}
+    server = served("users.py", "--workers", "1", **variables)
+    assert server.ask("GET", "/users") == (200, [])
+    assert server.ask("POST", "/users", {"name": "Ada", "age": 36}) == (201, ADA)
+    assert server.ask("POST", "/users", {"name": "Bob", "age": "7", "email": "bob@example.org"}) == (201, BOB)
+    assert server.ask("GET", "/users/1") == (200, ADA)
+    assert server.ask("GET", "/users/7") == (404, {"detail": "There is no user 7"})
+
+    assert server.end(signal.SIGKILL) == -signal.SIGKILL
+
+    server = served("users.py", "--workers", "1", **variables)
+    assert server.ask("GET", "/users") == (200, [ADA, BOB])
+    assert server.ask("GET", "/users?limit=1&offset=1") == (200, [BOB])
+    assert server.end(signal.SIGTERM) == 0
+    assert not (tmp_path / "users.db").exists()
+
+
+@needs_signals
+def test_two_workers_see_the_same_users(served: Any, tmp_path: Path) -> None:
+    server = served("users.py", "--workers", "2")
+    created = [server.ask("POST", "/users", {"name": f"U{number}", "age": number}) for number in range(20)]
+    assert [status for status, _ in created] == [201] * 20
+    assert [user["id"] for _, user in created] == list(range(1, 21))
+    # Connections go to either worker.
+    assert {json.dumps(server.ask("GET", "/users")) for _ in range(10)} == {
+        json.dumps((200, [user for _, user in created]))
+    }
+    assert server.end(signal.SIGINT) == 0
+    assert (tmp_path / "users.db").exists()
+
+
+WRONG_TYPE = "Input should be a valid integer, unable to parse string as an integer"
+
+
+@needs_signals
+def test_bad_input_is_answered_by_what_is_wrong(served: Any) -> None:
+    server = served("users.py", "--workers", "1")
+    wrong = {"type": "int_parsing", "loc": ["path", "user_id"], "msg": WRONG_TYPE, "input": "seven"}
+    assert server.ask("GET", "/users/seven") == (422, {"detail": [wrong]})
+    status, body = server.ask("POST", "/users", {"name": "", "age": -1, "email": 3})
+    assert status == 422
+    assert [(error["type"], error["loc"]) for error in body["detail"]] == [
+        ("string_too_short", ["body", "name"]),
+        ("greater_than_equal", ["body", "age"]),
+        ("string_type", ["body", "email"]),
+    ]
+    assert server.ask("GET", "/users?limit=101")[0] == 422
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert server.ask("GET", "/users") == (200, [])
+
+
+def load(name: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> FastWeb:
+    monkeypatch.setenv("USERS_DB", str(directory / "users.db"))
+    spec = importlib.util.spec_from_file_location(f"example_{Path(name).stem}", EXAMPLES / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    app: FastWeb = module.app
+    return app
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_users_under_the_test_client(backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = load("users.py", tmp_path, monkeypatch)
+    with TestClient(app, backend=backend) as client:
+        assert client.post("/users", json={"name": "Ada", "age": 36}).json() == ADA
+        assert client.get("/users").json() == [ADA]
+        assert client.get("/users/1").json() == ADA
+        assert client.get("/users/2").status_code == 404
+        assert client.get("/users/x").status_code == 422
+        assert client.post("/users", json={"name": "Ada"}).json()["detail"][0]["loc"] == ["body", "age"]
+
+
+def test_every_example_is_tested() -> None:
+    tested = set(re.findall(r'"(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
+    assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
