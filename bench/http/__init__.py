@@ -1,0 +1,1 @@
+"""Whole servers beside each other: `python -m bench.http --help`."""
