@@ -1,7 +1,7 @@
 """What is known of one field beside its type: default, names, constraints and words for the schema.
 
-Parameters (`fastweb.params`) and model fields (`fastweb.models.Field`) are both described by a `FieldInfo`; validation and
-the JSON schema read it, and nothing else.
+Parameters (`fastweb.params`) and model fields (`fastweb.models.Field`) are both described by a `FieldInfo`;
+validation and the JSON schema read it, and nothing else.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class FieldInfo:
         default: the value of a field that was not given; `Undefined` or `...` make it required.
         default_factory: a function of no arguments that makes the default anew each time.
         annotation: the field's type, where it is known.
-        alias: its name in the input and in the output; `validation_alias` and `serialization_alias` name one side.
+        alias: its name in the input and in the output; `validation_alias` and `serialization_alias` name one
+            side.
         gt, ge, lt, le, multiple_of: bounds of a number (gt … le: of anything that can be compared).
         min_length, max_length: of a string (code points), bytes, or a collection (items).
         pattern: a regular expression that is searched for in a string.
@@ -72,7 +73,7 @@ class FieldInfo:
         json_schema_extra: Mapping[str, Any] | Callable[[dict[str, Any]], None] | None = None,
         frozen: bool | None = None,
         validate_default: bool | None = None,
-        repr: bool = True,
+        repr: bool = True,  # noqa: A002 - pydantic's name for it
         init: bool | None = None,
         gt: Any = None,
         ge: Any = None,

@@ -1,7 +1,7 @@
-"""Every bound on size, count and time that the network can push against, in one object with one set of defaults.
+"""Every bound on size, count and time that the network can push against, in one object, with its defaults.
 
-Each parser and each protocol is handed the same `Limits`; a bound that one path enforces and its sibling forgets is how most
-servers have been broken. Sizes are bytes, times are seconds.
+Each parser and each protocol is handed the same `Limits`; a bound that one path enforces and its sibling
+forgets is how most servers have been broken. Sizes are bytes, times are seconds.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ class Limits:
         body_size: bytes of a request's body, as it is sent (413 beyond it).
         pipelined_requests: requests of one connection that may wait for their turn; reading stops above it.
         write_buffer: bytes of an answer that may wait for a slow client before the endpoint has to wait, too.
-        header_timeout: seconds from a request's first byte (or the connection's start) to the end of its head (408).
+        header_timeout: seconds from a request's first byte (or the connection's start) to the end of its head
+            (408).
         body_timeout: seconds between two pieces of a body (408).
         keep_alive_timeout: seconds that a connection may stay open with no request.
         write_timeout: seconds in which a client must take some of an answer that waits for it.
-        linger_timeout: seconds that a connection closed by the server is read on, so that the answer is not lost.
+        linger_timeout: seconds that a connection closed by the server is read on, so that the answer is not
+            lost.
 
     Raises:
         ValueError: a bound is not positive.

@@ -55,17 +55,17 @@ Undefined: Final[UndefinedType] = object.__new__(UndefinedType)
 
 
 class ResponseHead(Protocol):
-    """Status and header fields of an answer, made once and used for many (`fastweb._speedups.response.Head`)."""
+    """Status and header fields of an answer, made once, used for many (`fastweb._speedups.response.Head`)."""
 
     status: int
     headers: Sequence[tuple[bytes, bytes]]
 
 
 class Stream(Protocol):
-    """One request and its answer, whatever protocol carries them: all that stands between a server and an app.
+    """One request and its answer, whatever protocol carries them: all that stands between server and app.
 
-    A server makes one for each request; nothing in it knows HTTP/1. The head is parsed: names of header fields are
-    lower case, `path` is percent-decoded, `raw_path` is as it came, without the query.
+    A server makes one for each request; nothing in it knows HTTP/1. The head is parsed: names of header
+    fields are lower case, `path` is percent-decoded, `raw_path` is as it came, without the query.
     """
 
     method: str
@@ -90,11 +90,12 @@ class Stream(Protocol):
 
         Raises:
             fastweb.exceptions.ClientDisconnect: the client went away before the end.
-            fastweb.exceptions.HTTPException: 413, the body is larger than `Limits.body_size`; 400, broken framing.
+            fastweb.exceptions.HTTPException: 413, the body is larger than `Limits.body_size`; 400, its
+                framing is broken.
         """
 
     def respond(self, head: ResponseHead, body: bytes) -> None:
-        """Send a whole answer; Content-Length is added. It never waits: what the client does not take is buffered."""
+        """Send a whole answer; Content-Length is added. It never waits: what is not taken is buffered."""
 
     async def drain(self) -> None:
         """Wait while too much of the answer is still to be taken by the client."""
@@ -120,7 +121,7 @@ class StreamApp(Protocol):
     """What a server calls: `fastweb.FastWeb`, or an adapter of something else."""
 
     def open_stream(self, stream: Any) -> Coroutine[Any, Any, None] | None:
-        """Take a request. What is returned, if anything, is run by the server until it ends, and answers it."""
+        """Take a request. What is returned, if anything, the server runs until it ends; it answers."""
 
     def wants_head(self, stream: Any) -> bool:
         """Whether this request is to be opened at the end of its head, its body still coming."""

@@ -73,7 +73,7 @@ class Plain(msgspec.Struct):
 
 class User(BaseModel):
     id: int
-    name: str = Field("n", alias="Name")
+    name: str = Field(default="n", alias="Name")
     price: decimal.Decimal = decimal.Decimal("1.10")
     note: str | None = None
 

@@ -1,6 +1,7 @@
 """Finding the app that is to be served: `module:app`, a file, a factory, or the object itself.
 
-What is wrong with it is told in one line; what goes wrong inside the user's own module is shown with its traceback, without our frames.
+What is wrong with it is told in one line; what goes wrong inside the user's own module is shown with its
+traceback, without our frames.
 """
 
 from __future__ import annotations

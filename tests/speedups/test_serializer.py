@@ -38,7 +38,7 @@ class More(Item):
 
 class Bounded(BaseModel):
     x: int = Field(gt=0)
-    y: str = Field("a", pattern="^a")
+    y: str = Field(default="a", pattern="^a")
 
 
 class Tree(BaseModel):
