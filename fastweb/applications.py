@@ -1,7 +1,7 @@
 """The app: routes, error handlers and lifespan as one object, with two doors.
 
-    our server   open_stream(stream)              a stream a request, no scope dict, no queues
-    any other    __call__(scope, receive, send)   an ASGI app; the same streams are made of its scopes
+our server   open_stream(stream)              a stream a request, no scope dict, no queues
+any other    __call__(scope, receive, send)   an ASGI app; the same streams are made of its scopes
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastweb.params import Depends
 from fastweb.requests import Request
 from fastweb.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, send_response
 from fastweb.routing import APIRouter, BaseRoute
-from fastweb.streams import ASGIStream
+from fastweb.streams import ASGIStream, without_root
 from fastweb.types import Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class FastWeb:
 
     Arguments:
         debug: show errors' tracebacks to the client; never in production.
-        title, summary, description, version, terms_of_service, contact, license_info, openapi_tags, servers: for the API's description.
+        title, summary, description, version, terms_of_service, contact, license_info, openapi_tags, servers:
+            for the API's description.
         routes: routes to begin with.
         dependencies: called before every endpoint.
         default_response_class: what answers are made with where the route does not say.
@@ -123,7 +124,9 @@ class FastWeb:
         """Add a route; the options are those of `APIRoute`."""
         self.router.add_api_route(path, endpoint, **options)
 
-    def api_route(self, path: str, *, methods: Collection[str] | None = None, **options: Any) -> Callable[[_F], _F]:
+    def api_route(
+        self, path: str, *, methods: Collection[str] | None = None, **options: Any
+    ) -> Callable[[_F], _F]:
         """Declare the decorated function as an endpoint; the options are those of `APIRoute`."""
         return self.router.api_route(path, methods=methods, **options)
 
@@ -200,26 +203,29 @@ class FastWeb:
 
     def open_stream(self, stream: Stream) -> Coroutine[Any, Any, None]:
         """Take a request; what is returned answers it."""
-        status, route, params = self.router.match(stream.method, stream.path)
+        path = without_root(stream.path, self.root_path)
+        status, route, params = self.router.match(stream.method, path)
         request = Request.from_stream(stream, self, route, params)
         if status == FULL:
             answer: Coroutine[Any, Any, None] = route.serve(self, request, stream)
             return answer
-        return self._not_found(request, stream, status, route)
+        return self._not_found(request, stream, status, route, path)
 
     def wants_head(self, stream: Stream) -> bool:
-        """Whether the endpoint is to be called before the body is here: it takes the request, and may read it in pieces."""
-        status, route, _ = self.router.match(stream.method, stream.path)
+        """Whether the endpoint is to be called before the body is here: it takes the request, and may read it
+        in pieces.
+        """
+        status, route, _ = self.router.match(stream.method, without_root(stream.path, self.root_path))
         return status != FULL or not route.plan.has_body
 
-    async def _not_found(self, request: Request, stream: Stream, status: int, route: Any) -> None:
+    async def _not_found(self, request: Request, stream: Stream, status: int, route: Any, path: str) -> None:
         if status != NONE:
             error = HTTPException(405, headers={"Allow": ", ".join(sorted(route.methods))})
         else:
-            other = self.router.other_slash(stream.method, stream.path)
+            other = self.router.other_slash(stream.method, path)
             if other is not None:
                 url = request.url
-                await send_response(RedirectResponse(url.replace(path=_same_side(url, stream.path, other))), stream)
+                await send_response(RedirectResponse(url.replace(path=_same_side(url, path, other))), stream)
                 return
             error = HTTPException(404)
         await self.handle_exception(request, stream, error)
@@ -227,30 +233,37 @@ class FastWeb:
     async def handle_exception(self, request: Request, stream: Stream, error: Exception) -> None:
         """Answer an exception that an endpoint, or what stands before it, has raised.
 
+        What a handler raises may be answered by a handler, too, once: FastAPI has two places that catch, one
+            within the other.
+
         Raises:
-            Exception: the same, where nothing handles it: the client has had its 500, and whoever runs this is to log it.
+            Exception: the same, where nothing handles it: the client has had its 500, and whoever runs this
+                is to log it.
         """
-        handler = self._handler_of(error)
-        if handler is None:
-            if not stream.started and not isinstance(error, ClientDisconnect):
-                await self._server_error(request, stream, error)
-            raise error
-        if stream.started:
-            raise RuntimeError("Caught handled exception, but response already started.") from error
-        try:
-            response = await _handled(handler, request, error)
-            if response is not None:
-                await send_response(response, stream)
-        except Exception as second:
-            if not stream.started:
-                await self._server_error(request, stream, second)
-            raise
-        # Exceptions that are raised again and again would gather tracebacks.
-        error.__traceback__ = None
+        for _ in range(2):
+            handler = self._handler_of(error)
+            if handler is None:
+                break
+            if stream.started:
+                raise RuntimeError("Caught handled exception, but response already started.") from error
+            try:
+                response = await _handled(handler, request, error)
+                if response is not None:
+                    await send_response(response, stream)
+            except Exception as another:
+                error = another
+                continue
+            # Exceptions that are raised again and again would gather tracebacks.
+            error.__traceback__ = None
+            return
+        if not stream.started and not isinstance(error, ClientDisconnect):
+            await self._server_error(request, stream, error)
+        raise error
 
     def _handler_of(self, error: Exception) -> Callable[[Any, Any], Any] | None:
+        """What answers an exception. Those for 500 and Exception do not: they say what a 500 looks like."""
         handlers = self.exception_handlers
-        if isinstance(error, HTTPException) and error.status_code in handlers:
+        if isinstance(error, HTTPException) and error.status_code in handlers and error.status_code != 500:
             return handlers[error.status_code]
         for cls in type(error).__mro__:
             if cls in handlers and cls is not Exception:
@@ -306,7 +319,8 @@ class FastWeb:
         if self.root_path:
             scope["root_path"] = self.root_path
         stream = ASGIStream(scope, receive, send)
-        status, route, params = self.router.match(stream.method, stream.path)
+        path = without_root(stream.path, scope.get("root_path", ""))
+        status, route, params = self.router.match(stream.method, path)
         self.complete_scope(scope, route, params)
         request = Request.from_stream(stream, self, route, params)
         request.scope = scope
@@ -314,7 +328,7 @@ class FastWeb:
             if status == FULL:
                 await route.serve(self, request, stream)
             else:
-                await self._not_found(request, stream, status, route)
+                await self._not_found(request, stream, status, route, path)
         except ClientDisconnect:
             if not stream.disconnected:
                 raise
@@ -344,8 +358,8 @@ class FastWeb:
 
         Arguments:
             host, port: the address to listen on.
-            options: those of `fastweb.server.run`: workers (one by default, since small apps keep state in a list), reload,
-                access_log, log_level, and every bound of `Limits` by its name.
+            options: those of `fastweb.server.run`: workers (one by default, since small apps keep state in a
+                list), reload, access_log, log_level, and every bound of `Limits` by its name.
         """
         from fastweb.server import run
 
@@ -359,5 +373,7 @@ async def _handled(handler: Callable[[Any, Any], Any], request: Request, error: 
 
 
 def _same_side(url: URL, path: str, other: str) -> str:
-    """The URL's path (percent-encoded, with what stands before the route's) with its last slash as the other path has it."""
+    """The URL's path (percent-encoded, with what stands before the route's) with its last slash as the other
+    path has it.
+    """
     return url.path + "/" if other.endswith("/") and not path.endswith("/") else url.path.rstrip("/")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
+from typing import Any, Final
+
 from fastweb.encoders import jsonable_encoder
 from fastweb.exceptions import HTTPException, RequestValidationError
 from fastweb.requests import Request
@@ -17,6 +21,19 @@ async def http_exception_handler(request: Request, exc: HTTPException) -> Respon
     return JSONResponse({"detail": exc.detail}, status_code=exc.status_code, headers=exc.headers)
 
 
-async def request_validation_exception_handler(request: Request, exc: RequestValidationError) -> JSONResponse:
+async def request_validation_exception_handler(request: Request, exc: RequestValidationError) -> Response:
     """A request that does not fit the endpoint: 422, with every error."""
-    return JSONResponse({"detail": jsonable_encoder(exc.errors())}, status_code=422)
+    errors = exc.errors()
+    try:
+        return JSONResponse({"detail": jsonable_encoder(errors)}, status_code=422)
+    except ValueError:
+        # An error shows the input, which may be what no JSON text can hold; that is not to become a 500.
+        detail = json.dumps({"detail": jsonable_encoder(errors, custom_encoder=_LOSSY)}, ensure_ascii=True)
+        return Response(detail, status_code=422, media_type="application/json")
+
+
+#: Bytes that are no UTF-8, and floats that are no numbers. Lone surrogates are left: escaped, they are JSON.
+_LOSSY: Final[dict[Any, Any]] = {
+    bytes: lambda value: value.decode("utf-8", "replace"),
+    float: lambda value: value if math.isfinite(value) else str(value),
+}

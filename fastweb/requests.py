@@ -30,7 +30,8 @@ def parse_json(data: bytes) -> Any:
     try:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # What msgspec refuses may still be JSON to Python (NaN, UTF-16), and json's error says where it is wrong.
+        # What msgspec refuses may still be JSON to Python (NaN, UTF-16), and json's error says where it is
+        # wrong.
         return json.loads(data)
 
 
@@ -195,7 +196,9 @@ class HTTPConnection(Mapping[str, Any]):
         """The URL of the route of that name."""
         provider = self.scope.get("router") or self.scope.get("app")
         if provider is None:
-            raise RuntimeError("The `url_for` method can only be used inside an application or with a router.")
+            raise RuntimeError(
+                "The `url_for` method can only be used inside an application or with a router."
+            )
         return cast(URL, provider.url_path_for(name, **path_params).make_absolute_url(base_url=self.base_url))
 
 

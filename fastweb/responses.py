@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from email.utils import format_datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
@@ -43,7 +43,7 @@ class Response:
         background: called after the answer was sent.
     """
 
-    media_type: ClassVar[str | None] | str | None = None
+    media_type: str | None = None
     charset = "utf-8"
     body: bytes | memoryview
 
@@ -130,7 +130,9 @@ class Response:
         if max_age is not None:
             morsel["max-age"] = max_age
         if expires is not None:
-            morsel["expires"] = format_datetime(expires, usegmt=True) if isinstance(expires, datetime) else expires
+            morsel["expires"] = (
+                format_datetime(expires, usegmt=True) if isinstance(expires, datetime) else expires
+            )
         if path is not None:
             morsel["path"] = path
         if domain is not None:
@@ -308,7 +310,10 @@ class StreamingResponse(Response):
         stream.start(self.status_code, self.raw_headers)
         try:
             async for piece in self.body_iterator:
-                await stream.send(piece.encode(self.charset) if isinstance(piece, str) else bytes(piece))
+                data = (
+                    piece if isinstance(piece, (bytes, bytearray, memoryview)) else piece.encode(self.charset)
+                )
+                await stream.send(bytes(data))
         except ClientDisconnect:
             close = getattr(self.body_iterator, "aclose", None)
             if close is not None:
@@ -324,7 +329,9 @@ def is_body_allowed(status: int | None) -> bool:
 
 
 async def send_response(response: Any, stream: Stream) -> None:
-    """Send any response on a stream: one of ours, a subclass that has its own `__call__`, or any other ASGI app."""
+    """Send any response on a stream: one of ours, a subclass that has its own `__call__`, or any other ASGI
+    app.
+    """
     if isinstance(response, Response) and type(response).__call__ is Response.__call__:
         await response.answer(stream)
         if response.background is not None:

@@ -1,44 +1,43 @@
 """Routes: which endpoint answers a path and method, and how its result becomes the answer.
 
-A route is made ready when it is declared: its path is compiled, its endpoint read into a call plan, its response model into a
-serializer. A mistake in any of them is an error there and then, with the name of the function.
+A route is made ready when it is declared: its path is compiled, its endpoint read into a call plan, its
+response model into a serializer. A mistake in any of them is an error there and then, with the name of the
+function.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from fastweb._speedups.response import Head
-from fastweb._speedups.router import FULL, NONE, Matcher
+from fastweb._speedups.router import NONE, Matcher
 from fastweb.concurrency import run_in_threadpool
-from fastweb.convertors import CONVERTOR_TYPES, Convertor
 from fastweb.datastructures import Default, DefaultPlaceholder, URLPath
-from fastweb.dependencies.dependant import dependant_of, describe, is_generator, typed_signature
+from fastweb.dependencies.calls import describe, return_annotation_of, yields
+from fastweb.dependencies.dependant import dependant_of
 from fastweb.dependencies.plan import CallPlan, Outcome
 from fastweb.encoders import dump_untyped, jsonable_encoder
 from fastweb.exceptions import EndpointContext, FastWebError, RequestValidationError, ResponseValidationError
+from fastweb.lifespan import event_context, lifespan_context
 from fastweb.params import Depends
+from fastweb.paths import compile_path, fill_path, matcher_parts
 from fastweb.requests import Request
 from fastweb.responses import JSONResponse, ORJSONResponse, Response, is_body_allowed, send_response
 from fastweb.types import Stream
+from fastweb.validation.schema import schema_of
 from fastweb.validation.serializer import ResponseErrors, Serializer, serializer_of
 
 __all__ = ["APIRoute", "APIRouter", "BaseRoute", "NoMatchFound", "compile_path"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-#: The methods that `api_route` and the decorators of their names declare.
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 
-_PARAMETER = re.compile("{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?}")
-
-
-class NoMatchFound(Exception):
+class NoMatchFound(Exception):  # noqa: N818 - Starlette's name for it
     """No route has this name and these parameters.
 
     Arguments:
@@ -48,52 +47,6 @@ class NoMatchFound(Exception):
 
     def __init__(self, name: str, path_params: Mapping[str, Any]) -> None:
         super().__init__(f'No route exists for name "{name}" and params "{", ".join(path_params)}".')
-
-
-def compile_path(path: str) -> tuple[re.Pattern[str], str, dict[str, Convertor[Any]]]:
-    """Read a path such as "/users/{id:int}".
-
-    Returns:
-        the pattern of the whole path, the path with the convertors left out, and the convertor of each parameter.
-
-    Raises:
-        FastWebError: the path names a convertor that does not exist, or a parameter twice.
-    """
-    pattern = ""
-    formatted = ""
-    convertors: dict[str, Convertor[Any]] = {}
-    for part in _parts(path):
-        if isinstance(part, str):
-            pattern += re.escape(part)
-            formatted += part
-        else:
-            name, kind = part
-            pattern += f"(?P<{name}>{CONVERTOR_TYPES[kind].regex})"
-            formatted += "{" + name + "}"
-            convertors[name] = CONVERTOR_TYPES[kind]
-    return re.compile(pattern), formatted, convertors
-
-
-def _parts(path: str) -> list[str | tuple[str, str]]:
-    """A path, cut into texts and (name, convertor) pairs."""
-    parts: list[str | tuple[str, str]] = []
-    seen: set[str] = set()
-    at = 0
-    for match in _PARAMETER.finditer(path):
-        name, kind = match.group(1), match.group(2) or "str"
-        if kind not in CONVERTOR_TYPES:
-            known = ", ".join(sorted(CONVERTOR_TYPES))
-            raise FastWebError(f"the path {path!r} asks for the convertor {kind!r}; there are {known}")
-        if name in seen:
-            raise FastWebError(f"the path {path!r} has two parameters called {name!r}")
-        seen.add(name)
-        if match.start() > at:
-            parts.append(path[at : match.start()])
-        parts.append((name, kind))
-        at = match.end()
-    if at < len(path) or not parts:
-        parts.append(path[at:])
-    return parts
 
 
 class BaseRoute:
@@ -118,15 +71,16 @@ class APIRoute(BaseRoute):
         path: begins with a slash; `{name}` and `{name:convertor}` are its parameters.
         endpoint: a function, plain (run in the thread pool) or async.
         methods: by default GET alone.
-        response_model: the type of what is sent: the result is validated, and nothing that the type does not declare is sent.
-            By default the endpoint's return annotation; None for none.
+        response_model: the type of what is sent: the result is validated, and nothing that the type does not
+            declare is sent. By default the endpoint's return annotation; None for none.
         response_model_include, response_model_exclude, response_model_by_alias, response_model_exclude_unset,
             response_model_exclude_defaults, response_model_exclude_none: what of it is left out.
         status_code: of the answer, where the endpoint does not set it.
         response_class: what the answer is made with, where the endpoint returns no response.
         dependencies: called before the endpoint, for what they do.
         name: for `url_path_for`; by default the function's.
-        tags, summary, description, response_description, responses, deprecated, operation_id, include_in_schema, callbacks,
+        tags, summary, description, response_description, responses, deprecated, operation_id,
+        include_in_schema, callbacks,
             openapi_extra: for the API's description.
         bare_request: an unannotated parameter called `request` or `req` is the request.
 
@@ -167,8 +121,10 @@ class APIRoute(BaseRoute):
             raise FastWebError(f"the path of {describe(endpoint)} is {path!r}; a path begins with a slash")
         if not callable(endpoint):
             raise FastWebError(f"the endpoint of {path!r} is {endpoint!r}, which cannot be called")
-        if is_generator(endpoint):
-            raise FastWebError(f"{describe(endpoint)} has a yield in it; return a StreamingResponse of a generator instead")
+        if yields(endpoint):
+            raise FastWebError(
+                f"{describe(endpoint)} has a yield in it; return a StreamingResponse of a generator instead"
+            )
         self.path = path
         self.endpoint = endpoint
         self.methods: frozenset[str] = frozenset(method.upper() for method in (methods or ("GET",)))
@@ -179,7 +135,9 @@ class APIRoute(BaseRoute):
         self.dependencies = list(dependencies or ())
         self.tags = list(tags or ())
         self.summary = summary
-        self.description = description if description is not None else inspect.cleandoc(endpoint.__doc__ or "")
+        self.description = (
+            description if description is not None else inspect.cleandoc(endpoint.__doc__ or "")
+        )
         self.response_description = response_description
         self.responses = dict(responses or {})
         self.deprecated = deprecated
@@ -200,23 +158,27 @@ class APIRoute(BaseRoute):
         self._overridden: tuple[Any, CallPlan] | None = None
         self._serializer = self._make_serializer()
         self._options = self._dump_options()
-        self._response_class = response_class.value if isinstance(response_class, DefaultPlaceholder) else response_class
+        self._response_class = (
+            response_class.value if isinstance(response_class, DefaultPlaceholder) else response_class
+        )
         #: The endpoint's value becomes JSON straight away; no response object is made.
         self._direct = self._response_class in (JSONResponse, ORJSONResponse)
         self._bodiless = not is_body_allowed(self.status_code)
-        self._head = Head(self.status_code or 200, ((b"content-type", b"application/json"),)) if self._direct else None
+        self._head = (
+            Head(self.status_code or 200, ((b"content-type", b"application/json"),)) if self._direct else None
+        )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(path={self.path!r}, name={self.name!r}, methods={sorted(self.methods)})"
+        return (
+            f"{type(self).__name__}(path={self.path!r}, name={self.name!r}, methods={sorted(self.methods)})"
+        )
 
     # When it is declared
 
     def _model(self, response_model: Any) -> Any:
         if not isinstance(response_model, DefaultPlaceholder):
             return response_model
-        annotation = typed_signature(self.endpoint).return_annotation
-        if annotation is inspect.Signature.empty or annotation is None:
-            return None
+        annotation = return_annotation_of(self.endpoint)
         if isinstance(annotation, type) and issubclass(annotation, Response):
             return None
         return annotation
@@ -225,8 +187,12 @@ class APIRoute(BaseRoute):
         extra = []
         for mark in self.dependencies:
             if mark.dependency is None:
-                raise FastWebError(f"a dependency of the route {self.path!r} is a Depends() without a function")
-            extra.append(dependant_of(mark.dependency, self._names, use_cache=mark.use_cache, scope=mark.scope))
+                raise FastWebError(
+                    f"a dependency of the route {self.path!r} is a Depends() without a function"
+                )
+            extra.append(
+                dependant_of(mark.dependency, self._names, use_cache=mark.use_cache, scope=mark.scope)
+            )
         endpoint = dependant_of(self.endpoint, self._names, bare_request=self.bare_request)
         return CallPlan(endpoint, extra, self._names, overrides)
 
@@ -235,14 +201,18 @@ class APIRoute(BaseRoute):
             return None
         if not is_body_allowed(self.status_code):
             raise FastWebError(
-                f"{describe(self.endpoint)} answers with {self.status_code}, which has no body, and cannot have a response model"
+                f"{describe(self.endpoint)} answers with {self.status_code}, which has no body: "
+                "it cannot have a response model"
             )
         try:
+            schema_of(
+                self.response_model
+            )  # no class that only the app knows: nothing says what of it is sent
             return serializer_of(self.response_model)
         except FastWebError as error:
             raise FastWebError(
-                f"the response model of {describe(self.endpoint)}: {error}. If the endpoint returns responses itself, say "
-                "response_model=None"
+                f"the response model of {describe(self.endpoint)}: {error}. "
+                "If the endpoint returns responses itself, say response_model=None"
             ) from error
 
     def _dump_options(self) -> dict[str, Any]:
@@ -296,11 +266,20 @@ class APIRoute(BaseRoute):
         try:
             body = await request.body() if plan.has_body else None
             if plan.has_exits:
+                sent = False
                 async with AsyncExitStack() as request_exits:
+                    response = None
                     async with AsyncExitStack() as function_exits:
                         outcome = await plan.solve(request, body, function_exits, request_exits)
                         response = self._response(await self._call(plan, outcome.values), outcome)
-                    await send_response(response, stream)
+                    if response is not None:
+                        await send_response(response, stream)
+                        sent = True
+                if not sent:
+                    raise FastWebError(
+                        f"{describe(self.endpoint)} raised an exception, and a dependency with a yield "
+                        "caught it and raised neither it nor another one: there is nothing to answer with"
+                    )
             else:
                 outcome = await plan.solve(request, body, None, None)
                 result = await self._call(plan, outcome.values)
@@ -338,27 +317,28 @@ class APIRoute(BaseRoute):
     def _response(self, result: Any, outcome: Outcome | None) -> Any:
         """The response for what the endpoint returned, with what the dependencies added to it."""
         response: Any
+        background = None if outcome is None else outcome.background
+        given = None if outcome is None else outcome.response
         if isinstance(result, Response):
-            response = result
-            if outcome is not None and outcome.background is not None and response.background is None:
-                response.background = outcome.background
+            # It is the whole answer: what was set on the injected response is not for it, as in FastAPI.
+            if result.background is None:
+                result.background = background
+            return result
+        status = self.status_code
+        if given is not None and given.status_code:
+            status = given.status_code
+        arguments: dict[str, Any] = {} if status is None else {"status_code": status}
+        if background is not None:
+            arguments["background"] = background
+        if self._direct:
+            content = self._encode(result) if is_body_allowed(status) else b""
+            response = Response(content, media_type="application/json", **arguments)
         else:
-            status = self.status_code
-            if outcome is not None and outcome.response is not None and outcome.response.status_code is not None:
-                status = outcome.response.status_code
-            arguments: dict[str, Any] = {} if status is None else {"status_code": status}
-            if outcome is not None and outcome.background is not None:
-                arguments["background"] = outcome.background
-            if self._direct:
-                response = Response(
-                    b"" if not is_body_allowed(status) else self._encode(result),
-                    media_type="application/json",
-                    **arguments,
-                )
-            else:
-                response = self._response_class(self._jsonable(result), **arguments)
-        if outcome is not None and outcome.response is not None and isinstance(response, Response):
-            response.raw_headers.extend(outcome.response.raw_headers)
+            response = self._response_class(self._jsonable(result), **arguments)
+            if not is_body_allowed(response.status_code):
+                response.body = b""
+        if given is not None:
+            response.raw_headers.extend(given.raw_headers)
         return response
 
     def _jsonable(self, result: Any) -> Any:
@@ -371,9 +351,14 @@ class APIRoute(BaseRoute):
 
     def _locate(self, error: Exception) -> None:
         """Tell a validation error where it happened."""
-        if isinstance(error, (RequestValidationError, ResponseValidationError)) and error.endpoint_ctx is None:
+        if (
+            isinstance(error, (RequestValidationError, ResponseValidationError))
+            and error.endpoint_ctx is None
+        ):
             code = getattr(inspect.unwrap(self.endpoint), "__code__", None)
-            error.endpoint_ctx = EndpointContext(function=self.name, path=f"{'/'.join(sorted(self.methods))} {self.path}")
+            error.endpoint_ctx = EndpointContext(
+                function=self.name, path=f"{'/'.join(sorted(self.methods))} {self.path}"
+            )
             error.endpoint_function, error.endpoint_path = self.name, error.endpoint_ctx["path"]
             if code is not None:
                 error.endpoint_file, error.endpoint_line = code.co_filename, code.co_firstlineno
@@ -383,9 +368,7 @@ class APIRoute(BaseRoute):
         """The path of this route with these parameters; see `BaseRoute.url_path_for`."""
         if name != self.name or path_params.keys() != self.param_convertors.keys():
             raise NoMatchFound(name, path_params)
-        texts = {key: self.param_convertors[key].to_string(value) for key, value in path_params.items()}
-        path = _PARAMETER.sub(lambda match: texts[match.group(1)], self.path_format)
-        return URLPath(path=path, protocol="http")
+        return URLPath(path=fill_path(self.path_format, self.param_convertors, path_params), protocol="http")
 
 
 class APIRouter:
@@ -396,9 +379,11 @@ class APIRouter:
         tags, responses, deprecated, include_in_schema: of every route.
         dependencies: called before every endpoint.
         default_response_class: what answers are made with where the route does not say.
-        redirect_slashes: answer "/users/" with a redirect where only "/users" is a route, and the other way round.
+        redirect_slashes: answer "/users/" with a redirect where only "/users" is a route, and the other way
+            round.
         routes: routes to begin with.
-        lifespan: a function of the app that gives an async context manager: entered at start-up, left at shut-down.
+        lifespan: a function of the app that gives an async context manager: entered at start-up, left at
+            shut-down.
         on_startup, on_shutdown: functions to be called then; the older way.
 
     Raises:
@@ -421,8 +406,7 @@ class APIRouter:
         deprecated: bool | None = None,
         include_in_schema: bool = True,
     ) -> None:
-        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-            raise FastWebError(f"the prefix {prefix!r} has to begin with a slash, and may not end with one")
+        _check_prefix(prefix)
         self.prefix = prefix
         self.tags = list(tags or ())
         self.dependencies = list(dependencies or ())
@@ -434,7 +418,9 @@ class APIRouter:
         self.include_in_schema = include_in_schema
         self.on_startup = list(on_startup or ())
         self.on_shutdown = list(on_shutdown or ())
-        self._lifespans: list[Callable[[Any], Any]] = [] if lifespan is None else [lifespan]
+        self._lifespan = lifespan
+        self._included: list[APIRouter] = []
+        self._inclusions: list[_Inclusion] = []
         self._matcher = Matcher()
         self._matched: list[BaseRoute] = []
 
@@ -444,10 +430,11 @@ class APIRouter:
         """Which route answers; see `fastweb._speedups.router.Matcher.match`."""
         if len(self._matched) != len(self.routes):
             self._compile()
-        return self._matcher.match(method, path)
+        found: tuple[int, Any, dict[str, Any] | None] = self._matcher.match(method, path)
+        return found
 
     def other_slash(self, method: str, path: str) -> str | None:
-        """The path with a slash added to its end, or taken from it, where that is a route's and this is none's."""
+        """The path with a slash at its end, or without it, where a route has that; None where none does."""
         if not self.redirect_slashes or path == "/":
             return None
         other = path.rstrip("/") if path.endswith("/") else path + "/"
@@ -456,12 +443,8 @@ class APIRouter:
     def _compile(self) -> None:
         matcher = Matcher()
         for route in self.routes:
-            if not isinstance(route, APIRoute):
-                continue
-            parts = [
-                part if isinstance(part, str) else (part[0], *_conversion(part[1])) for part in _parts(route.path)
-            ]
-            matcher.add(parts, route.methods, route, route.path_regex)
+            if isinstance(route, APIRoute):
+                matcher.add(matcher_parts(route.path), route.methods, route, route.path_regex)
         matcher.freeze()
         self._matcher = matcher
         self._matched = list(self.routes)
@@ -480,21 +463,25 @@ class APIRouter:
     # Declaring
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        """Add a route; the options are those of `APIRoute`, in addition to what the router says of all its routes."""
-        options["dependencies"] = [*self.dependencies, *(options.get("dependencies") or ())]
-        options["tags"] = [*self.tags, *(options.get("tags") or ())]
-        options["responses"] = {**self.responses, **(options.get("responses") or {})}
-        options["deprecated"] = options.get("deprecated") or self.deprecated
-        options["include_in_schema"] = options.get("include_in_schema", True) and self.include_in_schema
-        chosen = options.get("response_class", Default(JSONResponse))
-        if isinstance(chosen, DefaultPlaceholder):
-            options["response_class"] = self.default_response_class
-        route = APIRoute(self.prefix + path, endpoint, **options)
-        if not route.path:
-            raise FastWebError(f"the route of {describe(endpoint)} has neither a prefix nor a path")
-        self.routes.append(route)
+        """Add a route; the options are those of `APIRoute`, beside what the router says of all of them."""
+        self._add(APIRoute(self.prefix + path, endpoint, **_within(self, options)), len(self.routes))
 
-    def api_route(self, path: str, *, methods: Collection[str] | None = None, **options: Any) -> Callable[[_F], _F]:
+    def _add(self, route: BaseRoute, place: int) -> None:
+        """Put a route among those that there are, here and wherever this router was included."""
+        self.routes.insert(place, route)
+        for inclusion in self._inclusions:
+            inclusion.add(route)
+
+    def _behind(self, route: BaseRoute | None) -> int:
+        """The place behind a route: the first for None, the last where the route is gone."""
+        if route is None:
+            return 0
+        count = len(self.routes)
+        return next((place for place in range(count, 0, -1) if self.routes[place - 1] is route), count)
+
+    def api_route(
+        self, path: str, *, methods: Collection[str] | None = None, **options: Any
+    ) -> Callable[[_F], _F]:
         """Declare the decorated function as the endpoint of a path; the options are those of `APIRoute`."""
 
         def decorate(endpoint: _F) -> _F:
@@ -504,8 +491,13 @@ class APIRouter:
         return decorate
 
     def route(self, path: str, methods: Collection[str] | None = None, **options: Any) -> Callable[[_F], _F]:
-        """The same, where an unannotated parameter called `request` is the request: `@app.route("/posts", ["GET"])`."""
-        return self.api_route(path, methods=methods, bare_request=True, **options)
+        """The same, where an unannotated parameter called `request` is the request, and GET stands for HEAD,
+        too.
+        """
+        chosen = {method.upper() for method in (methods or ("GET",))}
+        if "GET" in chosen:
+            chosen.add("HEAD")  # as in Starlette, where this method is from
+        return self.api_route(path, methods=chosen, bare_request=True, **options)
 
     def get(self, path: str, **options: Any) -> Callable[[_F], _F]:
         """Declare the decorated function as the endpoint of GET; the options are those of `APIRoute`."""
@@ -551,7 +543,7 @@ class APIRouter:
         deprecated: bool | None = None,
         include_in_schema: bool = True,
     ) -> None:
-        """Add the routes that a router has now, and its lifespan.
+        """Add the routes of a router, those that it gets later, too, and its lifespan.
 
         Arguments:
             router: another one.
@@ -560,49 +552,30 @@ class APIRouter:
             default_response_class: for its routes that do not say.
 
         Raises:
-            FastWebError: the prefix is not one, or the router is this one.
+            FastWebError: the prefix is not one, the router is or includes this one, or one of its routes has
+                neither a prefix nor a path.
         """
-        if router is self:
-            raise FastWebError("a router cannot include itself")
-        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-            raise FastWebError(f"the prefix {prefix!r} has to begin with a slash, and may not end with one")
+        if router is self or router._includes(self):
+            raise FastWebError("a router cannot include itself, nor one that includes it")
+        _check_prefix(prefix)
+        inclusion = _Inclusion(
+            self,
+            prefix,
+            list(tags or ()),
+            list(dependencies or ()),
+            default_response_class,
+            dict(responses or {}),
+            deprecated,
+            include_in_schema,
+            self.routes[-1] if self.routes else None,
+        )
         for route in router.routes:
-            if not isinstance(route, APIRoute):
-                self.routes.append(route)
-                continue
-            chosen = route.response_class
-            if isinstance(chosen, DefaultPlaceholder):
-                chosen = default_response_class
-            self.add_api_route(
-                prefix + route.path,
-                route.endpoint,
-                methods=route.methods,
-                response_model=route.response_model,
-                response_model_include=route.response_model_include,
-                response_model_exclude=route.response_model_exclude,
-                response_model_by_alias=route.response_model_by_alias,
-                response_model_exclude_unset=route.response_model_exclude_unset,
-                response_model_exclude_defaults=route.response_model_exclude_defaults,
-                response_model_exclude_none=route.response_model_exclude_none,
-                status_code=route.status_code,
-                response_class=chosen,
-                dependencies=[*(dependencies or ()), *route.dependencies],
-                name=route.name,
-                tags=[*(tags or ()), *route.tags],
-                summary=route.summary,
-                description=route.description,
-                response_description=route.response_description,
-                responses={**(responses or {}), **route.responses},
-                deprecated=route.deprecated or deprecated,
-                operation_id=route.operation_id,
-                include_in_schema=route.include_in_schema and include_in_schema,
-                callbacks=route.callbacks,
-                openapi_extra=route.openapi_extra,
-                bare_request=route.bare_request,
-            )
-        self.on_startup.extend(router.on_startup)
-        self.on_shutdown.extend(router.on_shutdown)
-        self._lifespans.extend(router._lifespans)
+            inclusion.add(route)
+        router._inclusions.append(inclusion)
+        self._included.append(router)
+
+    def _includes(self, other: APIRouter) -> bool:
+        return any(router is other or router._includes(other) for router in self._included)
 
     # Start and end
 
@@ -627,51 +600,71 @@ class APIRouter:
 
     @asynccontextmanager
     async def lifespan_context(self, app: Any) -> AsyncIterator[dict[str, Any]]:
-        """Start up on entry and shut down on exit; the value is what the lifespans yielded, merged."""
+        """Start up on entry and shut down on exit; the value is what the lifespans yielded, merged.
+
+        A router with a lifespan does not call its `on_startup` and `on_shutdown`, as in FastAPI; those it
+        includes do, or have their own. What an outer router yields goes before what an included one does.
+        """
         state: dict[str, Any] = {}
         async with AsyncExitStack() as stack:
-            for lifespan in self._lifespans:
-                state.update(await stack.enter_async_context(_as_context(lifespan, app)) or {})
-            for function in self.on_startup:
-                await _call_handler(function)
-            try:
-                yield state
-            finally:
-                for function in self.on_shutdown:
-                    await _call_handler(function)
+            own: AbstractAsyncContextManager[Mapping[str, Any] | None]
+            if self._lifespan is None:
+                own = event_context(self.on_startup, self.on_shutdown)
+            else:
+                own = lifespan_context(self._lifespan, app)
+            outer = await stack.enter_async_context(own)
+            state.update(outer or {})
+            for router in self._included:
+                inner = await stack.enter_async_context(router.lifespan_context(app))
+                state = {**inner, **state}
+            yield state
 
 
-def _as_context(lifespan: Callable[[Any], Any], app: Any) -> AbstractAsyncContextManager[Any]:
-    """A lifespan may be a context manager's function, or a bare generator function, async or plain."""
-    if inspect.isasyncgenfunction(lifespan):
-        return asynccontextmanager(lifespan)(app)
-    if inspect.isgeneratorfunction(lifespan):
-        return _Lifted(contextlib.contextmanager(lifespan)(app))
-    context: AbstractAsyncContextManager[Any] = lifespan(app)
-    return context
+@dataclass(slots=True)
+class _Inclusion:
+    """One router within another, as `include_router` was told; the next route goes behind `last`."""
+
+    parent: APIRouter
+    prefix: str
+    tags: list[Any]
+    dependencies: list[Depends]
+    default_response_class: type[Response] | DefaultPlaceholder
+    responses: dict[int | str, Any]
+    deprecated: bool | None
+    include_in_schema: bool
+    last: BaseRoute | None
+
+    def add(self, route: BaseRoute) -> None:
+        """Add a route of the router to the parent, behind those that came from it before."""
+        parent = self.parent
+        if isinstance(route, APIRoute):
+            if not self.prefix and not route.path:
+                raise FastWebError(f"the route of {describe(route.endpoint)} has neither a prefix nor a path")
+            options = {name: getattr(route, name) for name in _OPTIONS}
+            path = parent.prefix + self.prefix + route.path
+            route = type(route)(path, route.endpoint, **_within(parent, _within(self, options)))
+        parent._add(route, parent._behind(self.last))
+        self.last = route
 
 
-class _Lifted(AbstractAsyncContextManager[Any]):
-    """A plain context manager, as an async one."""
-
-    def __init__(self, context: Any) -> None:
-        self._context = context
-
-    async def __aenter__(self) -> Any:
-        return self._context.__enter__()
-
-    async def __aexit__(self, *error: Any) -> Any:
-        return self._context.__exit__(*error)
+#: What a route was made with, each under the same name.
+_OPTIONS: Final = tuple(inspect.signature(APIRoute).parameters)[2:]
 
 
-async def _call_handler(function: Callable[[], Any]) -> None:
-    result = function()
-    if inspect.isawaitable(result):
-        await result
+def _within(outer: APIRouter | _Inclusion, options: dict[str, Any]) -> dict[str, Any]:
+    """A route's options, with what a router, or the inclusion of one, says of all its routes."""
+    chosen = options.get("response_class", Default(JSONResponse))
+    return {
+        **options,
+        "tags": [*outer.tags, *(options.get("tags") or ())],
+        "dependencies": [*outer.dependencies, *(options.get("dependencies") or ())],
+        "responses": {**outer.responses, **(options.get("responses") or {})},
+        "deprecated": options.get("deprecated") or outer.deprecated,
+        "include_in_schema": options.get("include_in_schema", True) and outer.include_in_schema,
+        "response_class": outer.default_response_class if isinstance(chosen, DefaultPlaceholder) else chosen,
+    }
 
 
-def _conversion(kind: str) -> tuple[str | None, Callable[[str], Any] | None]:
-    """(the name of a built-in convertor or None, what makes the value of the text or None)."""
-    convertor = CONVERTOR_TYPES[kind]
-    builtin = kind in ("str", "int", "float", "uuid", "path") and type(convertor).__module__ == "fastweb.convertors"
-    return (kind if builtin else None), (None if builtin and kind in ("str", "path") else convertor.convert)
+def _check_prefix(prefix: str) -> None:
+    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+        raise FastWebError(f"the prefix {prefix!r} has to begin with a slash, and may not end with one")

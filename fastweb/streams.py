@@ -1,31 +1,28 @@
 """Between streams and ASGI, in both directions.
 
-The app answers streams (`fastweb.types.Stream`). Under another server it is called with an ASGI scope, and `ASGIStream` makes a stream of
-that; where a piece of code speaks ASGI (a response class with a `__call__` of its own), `scope_of`, `receive_of` and `send_of` make ASGI
-of a stream. See the ASGI specification, HTTP & WebSocket protocol, version 2.5.
+The app answers streams (`fastweb.types.Stream`). Under another server it is called with an ASGI scope, and
+`ASGIStream` makes a stream of that; where a piece of code speaks ASGI (a response class with a `__call__` of
+its own), `scope_of`, `receive_of` and `send_of` make ASGI of a stream. See the ASGI specification, HTTP &
+WebSocket protocol, version 2.5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastweb._speedups.response import HAS_LENGTH, Head
 from fastweb.exceptions import ClientDisconnect
 from fastweb.types import Message, Receive, ResponseHead, Scope, Send, Stream
 
-__all__ = ["ASGIStream", "receive_of", "scope_of", "send_of"]
+__all__ = ["ASGIStream", "receive_of", "scope_of", "send_of", "without_root"]
 
 
-def route_path(scope: Scope) -> str:
-    """The part of a scope's path that routes see: without the root path it is mounted under."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
+def without_root(path: str, root: str) -> str:
+    """The part of a path that routes see: a proxy may take the root path away before, or leave it."""
     if not root or not path.startswith(root):
         return path
-    if path == root:
-        return ""
-    return path[len(root) :] if path[len(root)] == "/" else path
+    rest = path[len(root) :]
+    return rest if not rest or rest.startswith("/") else path
 
 
 class ASGIStream:
@@ -39,10 +36,12 @@ class ASGIStream:
         self.asgi_receive = receive
         self.asgi_send = send
         self.method: str = scope["method"]
-        self.path = route_path(scope)
+        self.path: str = scope["path"]
         self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
         self.query_string: bytes = scope.get("query_string", b"")
-        self.headers: list[tuple[bytes, bytes]] = [(bytes(name), bytes(value)) for name, value in scope["headers"]]
+        self.headers: list[tuple[bytes, bytes]] = [
+            (bytes(name), bytes(value)) for name, value in scope["headers"]
+        ]
         self.http_version: str = scope.get("http_version", "1.1")
         self.scheme: str = scope.get("scheme", "http")
         self.client = tuple(scope["client"]) if scope.get("client") else None
@@ -143,7 +142,9 @@ def scope_of(stream: Stream) -> Scope:
 
 
 def receive_of(stream: Stream) -> Receive:
-    """The ASGI `receive` of a stream: the body's pieces, then, when the client is gone or has its answer, a disconnect."""
+    """The ASGI `receive` of a stream: the body's pieces, then, when the client is gone or has its answer, a
+    disconnect.
+    """
     if isinstance(stream, ASGIStream):
         return stream.asgi_receive
     ended = False

@@ -26,8 +26,9 @@ FLOORS = {
     for floor, rooms in enumerate(
         (
             "_speedups limits types status",
-            "datastructures exceptions params fields concurrency background convertors",
-            "requests responses websockets sse formparsers models validation encoders",
+            "datastructures exceptions params fields concurrency background convertors paths lifespan",
+            "streams requests responses websockets sse formparsers models model_class model_fields"
+            " validation encoders",
             "dependencies security openapi middleware routing endpoints exception_handlers"
             " staticfiles templating",
             "applications testclient",
@@ -46,6 +47,8 @@ TOWERS: dict[str, set[str]] = {
     "database": {"postgres"},
     "monitoring": set(),
 }
+
+KNOWN = FLOORS.keys() | TOWERS.keys()
 
 #: `fastweb` itself, the public names: for floor 5 and users.
 ROOT = "fastweb"
@@ -150,7 +153,7 @@ def may_import(importer: str, imported: str) -> bool:
 
 def test_every_room_has_a_floor() -> None:
     rooms = {room_of(module) for module in MODULES} - {ROOT}
-    assert rooms <= FLOORS.keys() | TOWERS.keys(), "give each new room a floor in FLOORS or a place in TOWERS"
+    assert rooms - KNOWN == set(), "give each new room a floor in FLOORS or a place in TOWERS"
 
 
 @pytest.mark.parametrize(
@@ -180,6 +183,7 @@ def test_imports_only_go_down() -> None:
     wrong = [
         f"{found.importer}:{found.line} imports {found.imported}"
         for found in own_imports()
+        if {room_of(found.importer), room_of(found.imported)} <= KNOWN | {ROOT}
         if not may_import(room_of(found.importer), room_of(found.imported))
     ]
     assert wrong == []

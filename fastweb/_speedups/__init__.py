@@ -1,7 +1,8 @@
 """The hot code: one source, run as it is or compiled by Cython.
 
-`router.py` and the `router.*.so` made of it stand side by side, and Python takes the compiled one. FASTWEB_PURE=1 in the
-environment makes it take the source. A module whose name starts with an underscore is never compiled.
+`router.py` and the `router.*.so` made of it stand side by side, and Python takes the compiled one.
+FASTWEB_PURE=1 in the environment makes it take the source. A module whose name starts with an underscore is
+never compiled.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def hot_modules() -> list[str]:
 def is_compiled() -> bool:
     """True where every hot module is the compiled one, False where any runs as plain Python."""
     specs = [find_spec(name) for name in hot_modules()]
-    return bool(specs) and all(spec is not None and isinstance(spec.loader, ExtensionFileLoader) for spec in specs)
+    compiled = [spec is not None and isinstance(spec.loader, ExtensionFileLoader) for spec in specs]
+    return bool(compiled) and all(compiled)
 
 
 # Before any module of the package can be imported.

@@ -1,7 +1,7 @@
 """What `import cython` gives where Cython is not installed: decorators and types that do nothing.
 
-Only what the modules beside this one use; a test holds that. Type checkers take it for `cython` itself (typings/cython.pyi),
-and Cython never sees it: it knows `cython` at translation.
+Only what the modules beside this one use; a test holds that. Type checkers take it for `cython` itself
+(typings/cython.pyi), and Cython never sees it: it knows `cython` at translation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def _option(*_args: Any, **_options: Any) -> Callable[[T], T]:
 cclass = cfunc = ccall = inline = final = nogil = _same
 # Decorators that are called first.
 returns = locals = exceptval = freelist = no_gc = no_gc_clear = auto_pickle = total_ordering = _option  # noqa: A001
-boundscheck = wraparound = cdivision = nonecheck = initializedcheck = infer_types = profile = binding = _option
+boundscheck = wraparound = cdivision = nonecheck = initializedcheck = _option
+infer_types = profile = binding = _option
 
 
 def cast(_type: Any, value: Any, typecheck: builtins.bool = False) -> Any:

@@ -1,14 +1,16 @@
-"""Pulling an endpoint's parameters out of a request: the part of a call plan that is the same for every request.
+"""Pulling an endpoint's parameters out of a request: what of a call plan is the same for every request.
 
-A `Parameter` says where a value stands, by which name, and what it must become; `extract` goes through them in order, fills the
-call's keyword arguments, and collects every error. The two commonest kinds, plain text and plain decimal integers, are made here; all
-else is the validator's, which also explains what was wrong.
+A `Parameter` says where a value stands, by which name, and what it must become; `extract` goes through them
+in order, fills the call's keyword arguments, and collects every error. The two commonest kinds, plain text
+and plain decimal integers, are made here; all else is the validator's, which also explains what was wrong.
 """
+
+from typing import Any
 
 try:
     import cython
 except ModuleNotFoundError:
-    from fastweb._speedups import _shim as cython  # type: ignore[no-redef]
+    from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.request import parse_query
 
@@ -56,11 +58,21 @@ class Parameter:
     alias: str
     alias_bytes: bytes
     loc: tuple
-    validate: object
-    default: object
-    undefined: object
+    validate: Any
+    default: Any
+    undefined: Any
 
-    def __init__(self, source: cython.int, name: str, alias: str, kind: cython.int, many, validate, default, undefined):
+    def __init__(
+        self,
+        source: cython.int,
+        name: str,
+        alias: str,
+        kind: cython.int,
+        many: cython.bint,
+        validate: Any,
+        default: Any,
+        undefined: Any,
+    ) -> None:
         self.source = source
         self.kind = kind
         self.many = many
@@ -74,7 +86,7 @@ class Parameter:
 
 
 @cython.cfunc
-def _from_pairs(pairs: list, name: str, many: cython.bint):
+def _from_pairs(pairs: list, name: str, many: cython.bint) -> Any:
     """The last value of a name, or all of them; None where there is none."""
     i: cython.Py_ssize_t
     if many:
@@ -88,7 +100,7 @@ def _from_pairs(pairs: list, name: str, many: cython.bint):
 
 
 @cython.cfunc
-def _from_headers(headers, name: bytes, many: cython.bint):
+def _from_headers(headers: Any, name: bytes, many: cython.bint) -> Any:
     """The first value of a name, or all of them; None where there is none."""
     values: list = []
     for field in headers:
@@ -115,7 +127,9 @@ def _is_integer(text: str) -> cython.bint:
     return True
 
 
-def extract(parameters: list, path_params, query: bytes, headers, cookies, values: dict, errors: list):
+def extract(
+    parameters: list, path_params: Any, query: bytes, headers: Any, request: Any, values: dict, errors: list
+) -> None:
     """Fill in the arguments of one call.
 
     Arguments:
@@ -123,16 +137,15 @@ def extract(parameters: list, path_params, query: bytes, headers, cookies, value
         path_params: what the route matched, a dict or None.
         query: the query string as it came.
         headers: pairs of bytes, names in lower case.
-        cookies: a function that returns the cookies as a dict.
+        request: has the cookies as a dict, `request.cookies`.
         values: the call's keyword arguments; filled in.
         errors: FastAPI's error dicts; every one that is found is appended.
     """
     pairs: list = None
-    jar = None
     for item in parameters:
         parameter: Parameter = item
         source: cython.int = parameter.source
-        raw: object = None
+        raw: Any = None
         if source == _PATH:
             if path_params is not None:
                 raw = cython.cast(dict, path_params).get(parameter.alias)
@@ -144,14 +157,14 @@ def extract(parameters: list, path_params, query: bytes, headers, cookies, value
         elif source == _HEADER:
             raw = _from_headers(headers, parameter.alias_bytes, parameter.many)
         else:
-            if jar is None:
-                jar = cookies()
-            raw = jar.get(parameter.alias)
-            if raw is not None and parameter.many:
-                raw = [raw]
+            raw = request.cookies.get(parameter.alias)
+            if parameter.many and not raw:
+                raw = None
         if raw is None:
             if parameter.default is None:
-                errors.append({"type": "missing", "loc": parameter.loc, "msg": "Field required", "input": None})
+                errors.append(
+                    {"type": "missing", "loc": parameter.loc, "msg": "Field required", "input": None}
+                )
             else:
                 values[parameter.name] = parameter.default()
             continue

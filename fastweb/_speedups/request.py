@@ -1,14 +1,18 @@
 """What is read of a request before anybody asks for more: the path, the query, a header field, the cookies.
 
-All of it is linear in its input, works on bytes as they came and returns plain values. Percent-decoding is that of
-`urllib.parse.unquote` (RFC 3986 section 2.1; a byte sequence that is no UTF-8 becomes U+FFFD), queries are
-application/x-www-form-urlencoded (URL Standard section 5.1) as `urllib.parse.parse_qsl(keep_blank_values=True)` reads them.
+All of it is linear in its input, works on bytes as they came and returns plain values. Percent-decoding is
+that of `urllib.parse.unquote` (RFC 3986 section 2.1; a byte sequence that is no UTF-8 becomes U+FFFD),
+queries are application/x-www-form-urlencoded (URL Standard section 5.1) as
+`urllib.parse.parse_qsl(keep_blank_values=True)` reads them.
 """
+
+import urllib.parse
+from typing import Any
 
 try:
     import cython
 except ModuleNotFoundError:
-    from fastweb._speedups import _shim as cython  # type: ignore[no-redef]
+    from fastweb._speedups import _shim as cython
 
 __all__ = ["find_header", "parse_cookies", "parse_query", "split_target", "unquote"]
 
@@ -42,8 +46,10 @@ def unquote(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def split_target(target: bytes):
-    """Cut an origin-form target at its first "?": (raw path, query). A fragment is no part of a target and stays."""
+def split_target(target: bytes) -> tuple:
+    """Cut an origin-form target at its first "?": (raw path, query). A fragment is no part of a target and
+    stays.
+    """
     at: cython.Py_ssize_t = target.find(b"?")
     if at < 0:
         return target, b""
@@ -55,6 +61,10 @@ def split_target(target: bytes):
 def _word(raw: bytes) -> str:
     if b"+" in raw:
         raw = raw.replace(b"+", b" ")
+    if not raw.isascii():
+        # No URL has such bytes (RFC 3986 section 2); they are read as Latin-1, whatever stands
+        # percent-encoded between them.
+        return urllib.parse.unquote(raw.decode("latin-1"))
     if b"%" in raw:
         raw = _unquote_bytes(raw)
     return raw.decode("utf-8", "replace")
@@ -77,7 +87,7 @@ def parse_query(query: bytes) -> list:
     return pairs
 
 
-def find_header(headers, name: bytes):
+def find_header(headers: Any, name: bytes) -> Any:
     """The value of the first field of that lower-case name, None where there is none."""
     for field in headers:
         if field[0] == name:
@@ -87,7 +97,9 @@ def find_header(headers, name: bytes):
 
 @cython.cfunc
 def _unquote_cookie(value: str) -> str:
-    """A quoted-string value: the quotes go, a backslash and three octal digits are one character, else the next one."""
+    """A quoted-string value: the quotes go, a backslash and three octal digits are one character, else the
+    next one.
+    """
     if len(value) < 2 or value[0] != '"' or value[-1] != '"':
         return value
     value = value[1:-1]

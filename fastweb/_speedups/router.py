@@ -1,21 +1,25 @@
 """Which route answers a path: a table for fixed paths, a tree of segments for the others.
 
-The rule is FastAPI's: routes are tried in the order they were added, the first that takes both path and method answers; where
-paths match and no method does, the first of those says which methods it takes (405). `Matcher` keeps that rule without
+The rule is FastAPI's: routes are tried in the order they were added, the first that takes both path and
+method answers; where paths match and no method does, the first of those says which methods it takes (405).
+`Matcher` keeps that rule without
 trying one after the other:
 
     fixed   "/users/me"         a dict, path -> method -> route; who wins is settled when the table is frozen
     tree    "/users/{id:int}"   a node a segment; children by literal text, then by kind of parameter
     regex   "/{a}-{b}", "/{rest:path}/end", own convertors: tried in order, as they are
 
-A path is walked once: each node of the tree stands at one depth, so it is visited at most once, and the work is bounded by the
-nodes that match. Segments of the path are compared as text; the whole is linear in the path's length.
+A path is walked once: each node of the tree stands at one depth, so it is visited at most once, and the work
+is bounded by the nodes that match. Segments of the path are compared as text; the whole is linear in the
+path's length.
 """
+
+from typing import Any
 
 try:
     import cython
 except ModuleNotFoundError:
-    from fastweb._speedups import _shim as cython  # type: ignore[no-redef]
+    from fastweb._speedups import _shim as cython
 
 __all__ = ["FULL", "NONE", "PARTIAL", "Matcher"]
 
@@ -29,7 +33,8 @@ _FLOAT: cython.int = 2
 _UUID: cython.int = 3
 _KINDS = {"str": 0, "int": 1, "float": 2, "uuid": 3}
 
-#: How long a parameter of kind int may be: int() of more digits than this is refused by CPython (and is quadratic).
+#: How long a parameter of kind int may be: int() of more digits than this is refused by CPython (and is
+#: quadratic).
 _INT_DIGITS = 4300
 
 
@@ -38,19 +43,24 @@ class Route:
     """One entry: its place in the order, the methods it takes, what it stands for."""
 
     index: cython.Py_ssize_t
-    methods: object
-    payload: object
+    methods: Any
+    payload: Any
     names: tuple
     convert: tuple
-    regex: object
+    regex: Any
+    in_tree: cython.bint
 
-    def __init__(self, index, methods, payload, names, convert, regex):
+    def __init__(
+        self, index: int, methods: Any, payload: Any, names: tuple, convert: tuple, regex: Any
+    ) -> None:
         self.index = index
         self.methods = methods
         self.payload = payload
         self.names = names
         self.convert = convert
         self.regex = regex
+        #: Its parameters are of built-in kinds: whatever the tree has matched can be converted.
+        self.in_tree = False
 
 
 @cython.cclass
@@ -62,7 +72,7 @@ class Node:
     rest: list
     leaves: list
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.literals = {}
         self.params = []
         self.rest = []
@@ -76,7 +86,7 @@ class Param:
     kind: cython.int
     node: Node
 
-    def __init__(self, kind: cython.int, node: Node):
+    def __init__(self, kind: cython.int, node: Node) -> None:
         self.kind = kind
         self.node = node
 
@@ -136,60 +146,84 @@ def _fits(kind: cython.int, segment: str) -> cython.bint:
 
 
 @cython.cclass
-class Matcher:
-    """The routes of one router. Add them all, `freeze`, then `match`."""
+class Found:
+    """What one search has found so far: of the routes that match, the first that takes the method, and the
+    first that does not.
+    """
 
-    _routes: list
+    full: Route
+    full_values: list
+    partial: Route
+    partial_values: list
+    method: Any
+
+    def __init__(self, method: Any) -> None:
+        self.full = None
+        self.full_values = None
+        self.partial = None
+        self.partial_values = None
+        self.method = method
+
+    @cython.cfunc
+    def offer(self, route: Route, values: list) -> cython.bint:
+        """A route whose path matches, in no particular order."""
+        if route.methods is None or self.method in route.methods:
+            if self.full is None or route.index < self.full.index:
+                self.full = route
+                self.full_values = values
+        elif self.partial is None or route.index < self.partial.index:
+            self.partial = route
+            self.partial_values = values
+        return True
+
+
+@cython.cclass
+class Matcher:
+    """The routes of one router. Add them all, `freeze`, then `match`, from as many threads as may be."""
+
     _root: Node
     _regexes: list
     _fixed: dict
-    _frozen: cython.bint
-    _best: Route
-    _best_values: list
-    _partial: Route
-    _partial_values: list
+    _table: dict
+    _count: cython.Py_ssize_t
 
-    def __init__(self):
-        self._routes = []
+    def __init__(self) -> None:
         self._root = Node()
         self._regexes = []
         self._fixed = {}
-        self._frozen = False
-        self._best = None
-        self._best_values = None
-        self._partial = None
-        self._partial_values = None
+        self._table = {}
+        self._count = 0
 
-    def add(self, parts, methods, payload, regex):
+    def add(self, parts: Any, methods: Any, payload: Any, regex: Any) -> None:
         """Add a route behind those that are there.
 
         Arguments:
-            parts: the path, cut into literal strings and (name, kind, convert) for each parameter; kind is the name of
-                a built-in convertor ("str", "int", "float", "uuid", "path"), None for another; convert makes the
-                parameter's value of its text, None where the text is the value.
+            parts: the path, cut into literal strings and (name, kind, convert) for each parameter; kind is
+                the name of a built-in convertor ("str", "int", "float", "uuid", "path"), None for another;
+                convert makes the parameter's value of its text, None where the text is the value. A
+                ValueError of an own convertor means that the path does not match.
             methods: a frozenset of upper-case method names; None takes every method.
             payload: what `match` returns for this route.
             regex: the compiled pattern of the whole path, with a named group a parameter.
         """
         params = [part for part in parts if type(part) is tuple]
         route = Route(
-            len(self._routes),
+            self._count,
             methods,
             payload,
             tuple([part[0] for part in params]),
             tuple([part[2] for part in params]),
             regex,
         )
-        self._routes.append(route)
-        self._frozen = False
+        self._count += 1
         if not params:
-            path = "".join(parts)
-            self._fixed.setdefault(path, []).append(route)
+            self._fixed.setdefault("".join(parts), []).append(route)
             return
         segments = _segments(parts)
         if segments is None:
             self._regexes.append(route)
             return
+        route.in_tree = True
         node: Node = self._root
         for segment in segments:
             if type(segment) is str:
@@ -205,155 +239,141 @@ class Matcher:
                 node = _param_child(node, _KINDS[segment[1]])
         node.leaves.append(route)
 
-    def freeze(self):
+    def freeze(self) -> None:
         """Settle which route wins each fixed path, now that all are known."""
-        for path, routes in list(self._fixed.items()):
-            if type(routes) is dict:
-                routes = routes[""]
-            table: dict = {"": routes}
+        for path, routes in self._fixed.items():
             methods: set = set()
-            any_method: cython.bint = False
             for item in routes:
                 route: Route = item
-                if route.methods is None:
-                    any_method = True
-                else:
+                if route.methods is not None:
                     methods.update(route.methods)
-            if not any_method:
-                for method in methods:
-                    winner: Route = self._search(method, path, routes)
-                    if winner is not None and winner in routes:
-                        table[method] = (FULL, winner.payload, None)
-            self._fixed[path] = table
-        self._frozen = True
+            row: dict = {}
+            for method in methods:
+                found: Found = self._search(method, path)
+                if not found.full.names:
+                    row[method] = (FULL, found.full.payload, None)
+            self._table[path] = row
 
-    def match(self, method: str, path: str):
+    def match(self, method: str, path: str) -> Any:
         """Find the route of a request.
 
         Returns:
-            (FULL, payload, params) for the route that answers; (PARTIAL, payload, params) where a path matched
-            and no method; (NONE, None, None) where nothing did. params is a dict, None where there are no parameters.
+            (FULL, payload, params) for the route that answers; (PARTIAL, payload, params) where a path
+            matched and no method; (NONE, None, None) where nothing did. params is a dict, None where there
+            are no parameters.
         """
-        table = self._fixed.get(path)
-        if table is not None:
-            found = cython.cast(dict, table).get(method)
-            if found is not None:
-                return found
-            return self._match(method, path, cython.cast(dict, table)[""])
-        return self._match(method, path, ())
-
-    def _match(self, method: str, path: str, fixed):
-        route: Route = self._search(method, path, fixed)
-        values: list
-        if route is not None:
-            values = self._best_values
-            status = FULL
-        else:
-            route = self._partial
-            values = self._partial_values
-            status = PARTIAL
-        self._best = None
-        self._partial = None
-        self._best_values = None
-        self._partial_values = None
-        if route is None:
-            return (NONE, None, None)
-        if not route.names:
-            return (status, route.payload, None)
-        return (status, route.payload, _params(route, values))
+        row = self._table.get(path)
+        if row is not None:
+            settled = cython.cast(dict, row).get(method)
+            if settled is not None:
+                return settled
+        found: Found = self._search(method, path)
+        if found.full is not None:
+            return (FULL, found.full.payload, _params(found.full, found.full_values))
+        if found.partial is not None:
+            return (PARTIAL, found.partial.payload, _params(found.partial, found.partial_values))
+        return (NONE, None, None)
 
     @cython.cfunc
-    def _search(self, method, path: str, fixed) -> Route:
-        """The first route that takes path and method; the first that takes the path alone is left in `_partial`."""
-        self._best = None
-        self._partial = None
+    def _search(self, method: Any, path: str) -> Found:
+        found: Found = Found(method)
         route: Route
-        for item in fixed:
+        for item in self._fixed.get(path, ()):
             route = item
-            self._offer(route, method, None)
+            found.offer(route, [])
         if path.startswith("/"):
-            segments: list = path.split("/")
-            self._walk(self._root, segments, 1, [], method)
+            _walk(self._root, path.split("/"), 1, [], found)
         for item in self._regexes:
             route = item
-            if self._best is not None and route.index > self._best.index:
+            if found.full is not None and route.index > found.full.index:
                 break
-            found = route.regex.fullmatch(path)
-            if found is not None:
-                self._offer(route, method, list(found.groups()))
-        return self._best
-
-    @cython.cfunc
-    def _walk(self, node: Node, segments: list, depth: cython.Py_ssize_t, values: list, method) -> cython.bint:
-        child: object
-        param: Param
-        route: Route
-        if depth == len(segments):
-            for child in node.leaves:
-                route = child
-                self._offer(route, method, values)
-            return True
-        for child in node.rest:
-            route = child
-            self._offer(route, method, values + ["/".join(segments[depth:])])
-        segment: str = segments[depth]
-        child = node.literals.get(segment)
-        if child is not None:
-            self._walk(cython.cast(Node, child), segments, depth + 1, values, method)
-        for child in node.params:
-            param = child
-            if _fits(param.kind, segment):
-                self._walk(param.node, segments, depth + 1, values + [segment], method)
-        return True
-
-    @cython.cfunc
-    def _offer(self, route: Route, method, values) -> cython.bint:
-        if route.methods is None or method in route.methods:
-            if self._best is None or route.index < self._best.index:
-                self._best = route
-                self._best_values = values
-        elif self._partial is None or route.index < self._partial.index:
-            self._partial = route
-            self._partial_values = values
-        return True
+            matched = route.regex.fullmatch(path)
+            if matched is not None:
+                try:
+                    values = _converted(route, [matched[name] for name in route.names])
+                except ValueError:
+                    continue
+                found.offer(route, values)
+        return found
 
 
 @cython.cfunc
-def _params(route: Route, values: list) -> dict:
-    params: dict = {}
+def _walk(node: Node, segments: list, depth: cython.Py_ssize_t, values: list, found: Found) -> cython.bint:
+    """Offer every route of this node and those below it that the segments from `depth` on match."""
+    param: Param
+    route: Route
+    if depth == len(segments):
+        for child in node.leaves:
+            route = child
+            found.offer(route, values)
+        return True
+    if node.rest:
+        rest: str = "/".join(segments[depth:])
+        if "\n" not in rest:  # as in `.*`
+            for child in node.rest:
+                route = child
+                found.offer(route, values + [rest])
+    segment: str = segments[depth]
+    child = node.literals.get(segment)
+    if child is not None:
+        _walk(cython.cast(Node, child), segments, depth + 1, values, found)
+    for child in node.params:
+        param = child
+        if _fits(param.kind, segment):
+            _walk(param.node, segments, depth + 1, values + [segment], found)
+    return True
+
+
+@cython.cfunc
+def _converted(route: Route, texts: list) -> list:
     i: cython.Py_ssize_t
-    for i in range(len(route.names)):
+    for i in range(len(texts)):
         convert = route.convert[i]
-        value = values[i]
-        params[route.names[i]] = value if convert is None else convert(value)
-    return params
+        if convert is not None:
+            texts[i] = convert(texts[i])
+    return texts
+
+
+@cython.cfunc
+def _params(route: Route, values: list) -> Any:
+    """The parameters by name; those of a route in the tree are not converted yet."""
+    if not route.names:
+        return None
+    if route.in_tree:
+        values = _converted(route, values[:])
+    return dict(zip(route.names, values, strict=True))
 
 
 @cython.cfunc
 def _param_child(node: Node, kind: cython.int) -> Node:
+    param: Param
     for child in node.params:
-        if cython.cast(Param, child).kind == kind:
-            return cython.cast(Param, child).node
-    made = Node()
+        param = child
+        if param.kind == kind:
+            return param.node
+    made: Node = Node()
     node.params.append(Param(kind, made))
     return made
 
 
-def _segments(parts):
-    """The path as one literal or one parameter a segment; None where a parameter shares its segment or has its own regex."""
-    segments = [""]
+def _segments(parts: Any) -> Any:
+    """The path as one literal or one parameter a segment.
+
+    None where a parameter shares its segment, has its own regex, or takes several segments and is not last.
+    """
+    segments: list = [""]
     for part in parts:
-        if type(part) is str:
-            if type(segments[-1]) is not str and not part.startswith("/"):
+        if isinstance(part, str):
+            if isinstance(segments[-1], tuple) and not part.startswith("/"):
                 return None
             pieces = part.split("/")
-            if type(segments[-1]) is str:
+            if isinstance(segments[-1], str):
                 segments[-1] += pieces[0]
             segments.extend(pieces[1:])
         else:
             if segments[-1] != "" or (part[1] not in _KINDS and part[1] != "path"):
                 return None
             segments[-1] = part
-    if any(type(part) is tuple and part[1] == "path" for part in segments[:-1]):
+    if any(isinstance(part, tuple) and part[1] == "path" for part in segments[:-1]):
         return None
     return segments[1:]

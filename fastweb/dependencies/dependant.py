@@ -9,13 +9,13 @@
     a scalar type, or a union of them           Query
     anything else: models, lists, dicts         Body
 
-The marks stand as the default (`q: int = Query(0)`) or in the annotation (`q: Annotated[int, Query()] = 0`), as FastAPI has them.
+The marks stand as the default (`q: int = Query(0)`) or in the annotation (`q: Annotated[int, Query()] = 0`),
+as FastAPI has them.
 """
 
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from fastweb.background import BackgroundTasks
+from fastweb.dependencies.calls import Kind, describe, kind_of, parameters_of, unwrapped
 from fastweb.exceptions import DependencyScopeError, FastWebError
 from fastweb.fields import FieldInfo
 from fastweb.params import Body, Depends, Header, Param, ParamTypes, Path, Query
@@ -30,16 +31,15 @@ from fastweb.requests import HTTPConnection
 from fastweb.responses import Response
 from fastweb.types import Undefined
 from fastweb.validation import nodes
-from fastweb.validation.annotations import evaluate
 from fastweb.validation.schema import schema_of
 from fastweb.validation.validators import Validator, validator_of
 
-__all__ = ["Dependant", "Field", "dependant_of", "describe", "typed_signature"]
+__all__ = ["Dependant", "RequestParameter", "dependant_of"]
 
 
 @dataclass(slots=True)
-class Field:
-    """One value that is read from the request and validated.
+class RequestParameter:
+    """One parameter whose value is read from the request and validated.
 
     Arguments:
         name: the keyword of the call.
@@ -88,79 +88,15 @@ class Dependant:
     name: str | None = None
     use_cache: bool = True
     scope: str | None = None
-    path: list[Field] = field(default_factory=list)
-    query: list[Field] = field(default_factory=list)
-    header: list[Field] = field(default_factory=list)
-    cookie: list[Field] = field(default_factory=list)
-    body: list[Field] = field(default_factory=list)
+    path: list[RequestParameter] = field(default_factory=list)
+    query: list[RequestParameter] = field(default_factory=list)
+    header: list[RequestParameter] = field(default_factory=list)
+    cookie: list[RequestParameter] = field(default_factory=list)
+    body: list[RequestParameter] = field(default_factory=list)
     dependencies: list[Dependant] = field(default_factory=list)
     #: keyword -> "request", "response" or "background"
     special: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_generator(self) -> bool:
-        """Whether it has a part that runs after its `yield`."""
-        return is_generator(self.call)
-
-
-def is_generator(call: Any) -> bool:
-    """Whether a call gives a generator, plain or async."""
-    target = _unwrapped(call)
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        return True
-    method = getattr(target, "__call__", None)  # noqa: B004 - its function is what is looked at
-    return not inspect.isclass(target) and (
-        inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method)
-    )
-
-
-def _unwrapped(call: Any) -> Any:
-    while isinstance(call, functools.partial):
-        call = call.func
-    return inspect.unwrap(call) if callable(call) else call
-
-
-def describe(call: Any) -> str:
-    """A function's name and place, for error messages."""
-    target = _unwrapped(call)
-    name = getattr(target, "__qualname__", None) or type(target).__qualname__
-    code = getattr(target, "__code__", None)
-    return f"{name}() ({code.co_filename}:{code.co_firstlineno})" if code is not None else f"{name}()"
-
-
-def typed_signature(call: Callable[..., Any]) -> inspect.Signature:
-    """The signature, with annotations that are strings made types.
-
-    Raises:
-        FastWebError: it has no signature, or a name in an annotation cannot be found.
-    """
-    try:
-        signature = inspect.signature(call)
-    except (TypeError, ValueError) as error:
-        raise FastWebError(f"{describe(call)} has no signature that can be read: {error}") from error
-    owner = _unwrapped(call)
-    parameters = []
-    for parameter in signature.parameters.values():
-        annotation = parameter.annotation
-        if isinstance(annotation, str):
-            annotation = _evaluate(annotation, owner, call, parameter.name)
-        parameters.append(parameter.replace(annotation=annotation))
-    returned = signature.return_annotation
-    if isinstance(returned, str):
-        returned = _evaluate(returned, owner, call, "return")
-    return signature.replace(parameters=parameters, return_annotation=returned)
-
-
-def _evaluate(annotation: str, owner: Any, call: Any, name: str) -> Any:
-    try:
-        return evaluate(annotation, owner)
-    except FastWebError:
-        raise
-    except Exception as error:
-        raise FastWebError(
-            f"the annotation {annotation!r} of {name!r} in {describe(call)} cannot be read: {error}. A type that is defined "
-            "inside a function, or imported only for type checkers, is not there at run time"
-        ) from error
+    kind: Kind = Kind.PLAIN
 
 
 _SPECIAL: tuple[tuple[type, str], ...] = (
@@ -191,17 +127,12 @@ def dependant_of(
     Raises:
         FastWebError: a parameter that nothing can be made of; the message names function, parameter and fix.
     """
-    dependant = Dependant(call=call, name=name, use_cache=use_cache, scope=scope)
     if any(call is outer for outer in _within):
-        raise FastWebError(f"{describe(call)} depends on itself")
-    if scope == "function" and not dependant.is_generator:
-        dependant.scope = None
-    signature = typed_signature(call)
-    for parameter in signature.parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise FastWebError(
-                f"the parameter *{parameter.name} of {describe(call)} cannot be filled from a request; name its parameters"
-            )
+        way = " -> ".join(describe(outer) for outer in (*_within, call))
+        raise FastWebError(f"{describe(call)} depends on itself: {way}")
+    dependant = Dependant(call=call, name=name, use_cache=use_cache, scope=scope, kind=kind_of(call))
+    ends_late = dependant.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR) and scope != "function"
+    for parameter in parameters_of(call):
         annotation, mark, default = _marked(parameter, call)
         if isinstance(mark, Depends):
             target = mark.dependency
@@ -209,7 +140,8 @@ def dependant_of(
                 target = _without_metadata(annotation)
                 if not callable(target):
                     raise FastWebError(
-                        f"Depends() without a function needs a class as the annotation of {parameter.name!r} in {describe(call)}"
+                        "Depends() without a function needs a class as the annotation, but "
+                        f"{parameter.name!r} of {describe(call)} is annotated {annotation!r}"
                     )
             inner = dependant_of(
                 target,
@@ -219,10 +151,10 @@ def dependant_of(
                 scope=mark.scope,
                 _within=(*_within, call),
             )
-            if (dependant.is_generator and dependant.scope != "function") and inner.scope == "function":
+            if ends_late and mark.scope == "function":
                 raise DependencyScopeError(
-                    f'{describe(call)} ends with the request, but {describe(target)}, which it depends on, ends with the '
-                    'function: give both scope="function", or neither'
+                    f"{describe(call)} ends with the request, but {describe(target)}, which it depends on, "
+                    'ends with the function: give both scope="function", or neither'
                 )
             dependant.dependencies.append(inner)
             continue
@@ -232,7 +164,8 @@ def dependant_of(
         if kind is not None:
             if mark is not None:
                 raise FastWebError(
-                    f"{parameter.name!r} of {describe(call)} is annotated {annotation!r}, which comes as it is: remove {mark!r}"
+                    f"{parameter.name!r} of {describe(call)} is annotated {annotation!r}, "
+                    f"which comes as it is: remove {mark!r}"
                 )
             dependant.special[parameter.name] = kind
             continue
@@ -255,13 +188,20 @@ def _marked(parameter: inspect.Parameter, call: Any) -> tuple[Any, Any, Any]:
     if isinstance(default, (FieldInfo, Depends)):
         if mark is not None:
             raise FastWebError(
-                f"{parameter.name!r} of {describe(call)} has {mark!r} in its annotation and {default!r} as its default: keep one"
+                f"{parameter.name!r} of {describe(call)} has {mark!r} in its annotation "
+                f"and {default!r} as its default: keep one"
             )
         return annotation, default, Undefined
+    if isinstance(mark, Path) and default is not Undefined:
+        raise FastWebError(
+            f"{parameter.name!r} of {describe(call)} stands in the path, so it is always there: "
+            f"remove its default {default!r}"
+        )
     if isinstance(mark, FieldInfo):
         if not mark.is_required() and mark.default is not Undefined:
             raise FastWebError(
-                f"the default of {parameter.name!r} of {describe(call)} belongs behind an equals sign, not into the annotation"
+                f"the default of {parameter.name!r} of {describe(call)} belongs behind an equals sign, "
+                "not into the annotation"
             )
         mark = copy.copy(mark)
         if default is not Undefined:
@@ -320,8 +260,10 @@ def _pydantic_complex(annotation: Any) -> bool:
     plain = origin or annotation
     if not isinstance(plain, type) or issubclass(plain, (str, bytes)):
         return False
-    return hasattr(plain, "model_fields") or hasattr(plain, "__dataclass_fields__") or issubclass(
-        plain, (Mapping, Sequence, Set)
+    return (
+        hasattr(plain, "model_fields")
+        or hasattr(plain, "__dataclass_fields__")
+        or issubclass(plain, (Mapping, Sequence, Set))
     )
 
 
@@ -335,8 +277,22 @@ def is_sequence(schema: Any) -> bool:
         origin = get_origin(_without_metadata(schema.annotation))
         return isinstance(origin, type) and issubclass(origin, (list, set, frozenset, tuple))
     return isinstance(
-        schema, (nodes.ListSchema, nodes.SetSchema, nodes.FrozenSetSchema, nodes.DequeSchema, nodes.TupleSchema)
+        schema,
+        (nodes.ListSchema, nodes.SetSchema, nodes.FrozenSetSchema, nodes.DequeSchema, nodes.TupleSchema),
     )
+
+
+def is_scalar_sequence(schema: Any) -> bool:
+    """Whether several strings can stand for a value."""
+    if isinstance(schema, nodes.NullableSchema):
+        return is_scalar_sequence(schema.inner)
+    if isinstance(schema, nodes.UnionSchema):
+        return all(is_scalar(choice) or is_scalar_sequence(choice) for choice in schema.choices)
+    if isinstance(schema, nodes.TupleSchema):
+        return all(is_scalar(item) for item in schema.items)
+    if isinstance(schema, nodes.PydanticSchema):
+        return is_sequence(schema)
+    return is_sequence(schema) and is_scalar(schema.item)
 
 
 def _add_field(
@@ -348,7 +304,7 @@ def _add_field(
     path_names: frozenset[str],
     call: Any,
 ) -> None:
-    owner = _unwrapped(call)
+    owner = unwrapped(call)
     in_path = name in path_names
     try:
         schema = schema_of(annotation, owner=owner)
@@ -361,14 +317,20 @@ def _add_field(
             info = Path()  # a default is never used: the route does not match without the parameter
         elif not isinstance(info, Path):
             raise FastWebError(
-                f"{name!r} of {describe(call)} stands in the path of its route, but is marked {type(info).__name__}: "
-                "remove the mark, or rename the parameter"
+                f"{name!r} of {describe(call)} stands in the path of its route, but is marked "
+                f"{type(info).__name__}: remove the mark, or rename the parameter"
             )
     elif info is None:
         info = Query(default) if scalar else Body(default)
-    if isinstance(info, Param) and not isinstance(info, Path) and not scalar and not is_sequence(schema):
+    if (
+        isinstance(info, Param)
+        and not isinstance(info, Path)
+        and not scalar
+        and not is_scalar_sequence(schema)
+    ):
         raise FastWebError(
-            f"{name!r} of {describe(call)} is marked {type(info).__name__}, but a value of {annotation!r} cannot be read from one"
+            f"{name!r} of {describe(call)} is marked {type(info).__name__}, but a value of {annotation!r} "
+            "cannot be read from one"
         )
     info = copy.copy(info)
     info.annotation = annotation
@@ -378,10 +340,10 @@ def _add_field(
         if isinstance(info, Header) and info.convert_underscores:
             alias = name.replace("_", "-")
     try:
-        validator = validator_of(annotation, info)
+        validator = validator_of(annotation, info, from_attributes=True, owner=owner)
     except FastWebError as error:
         raise FastWebError(f"{name!r} of {describe(call)}: {error}") from error
-    made = Field(name, alias, info, annotation, validator, many=is_sequence(schema))
+    made = RequestParameter(name, alias, info, annotation, validator, many=is_sequence(schema))
     if isinstance(info, Body):
         dependant.body.append(made)
     elif isinstance(info, Param):
@@ -393,6 +355,6 @@ def _add_field(
         }[info.in_].append(made)
     else:
         raise FastWebError(
-            f"{name!r} of {describe(call)} is marked with a {type(info).__name__}; in an endpoint that is Path, Query, Header, "
-            "Cookie or Body"
+            f"{name!r} of {describe(call)} is marked with a {type(info).__name__}; "
+            "in an endpoint that is Path, Query, Header, Cookie or Body"
         )

@@ -6,21 +6,21 @@
         db <- database()     2  current(tok=0, db=1)
         tok <- token()       3  endpoint(user=2, q)
 
-A step has its parameters (compiled, `_speedups.plan`), which earlier results it takes, and how it is called. A dependency that is used
-twice is one step. At request time nothing is inspected.
+A step has its parameters (compiled, `_speedups.plan`), which earlier results it takes, and how it is called.
+A dependency that is used twice is one step. At request time nothing is inspected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from inspect import isasyncgenfunction
 from typing import Any, Final
 
 from fastweb._speedups.plan import COOKIE, GENERAL, HEADER, INTEGER, PATH, QUERY, TEXT, Parameter, extract
 from fastweb.background import BackgroundTasks
-from fastweb.concurrency import contextmanager_in_threadpool, is_async_callable, run_in_threadpool
-from fastweb.dependencies.dependant import Dependant, Field, dependant_of
+from fastweb.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastweb.dependencies.calls import Kind
+from fastweb.dependencies.dependant import Dependant, RequestParameter, dependant_of
 from fastweb.exceptions import HTTPException, RequestValidationError
 from fastweb.requests import Request, parse_json
 from fastweb.responses import Response
@@ -29,26 +29,33 @@ from fastweb.validation import nodes
 
 __all__ = ["CallPlan", "Outcome"]
 
+Errors = list[dict[str, Any]]
+
 
 class Step:
-    """One call of the plan."""
+    """One call of the plan.
 
-    __slots__ = ("body", "call", "generator", "is_async", "parameters", "results", "scope", "special")
+    Arguments:
+        dependant: the function, read.
+        results: the steps that it needs, by number, and the keywords that take their results; None where
+            nobody takes one.
+    """
 
-    def __init__(self, dependant: Dependant, results: list[tuple[str, int]]) -> None:
+    __slots__ = ("body", "call", "ends_early", "kind", "parameters", "results", "special")
+
+    def __init__(self, dependant: Dependant, results: list[tuple[str | None, int]]) -> None:
         self.call = dependant.call
-        self.is_async = is_async_callable(dependant.call)
-        self.generator = dependant.is_generator
-        self.scope = dependant.scope
+        self.kind = dependant.kind
+        self.ends_early = dependant.scope == "function"
         self.parameters = [
-            _parameter(source, field)
-            for source, fields in (
+            _parameter(source, parameter)
+            for source, parameters in (
                 (PATH, dependant.path),
                 (QUERY, dependant.query),
                 (HEADER, dependant.header),
                 (COOKIE, dependant.cookie),
             )
-            for field in fields
+            for parameter in parameters
         ]
         self.body = dependant.body
         self.special = list(dependant.special.items())
@@ -56,13 +63,14 @@ class Step:
 
 
 class Outcome:
-    """What solving the dependencies of a request has given, beside the endpoint's arguments."""
+    """What solving the dependencies of a request has given: the endpoint's arguments, and what else was asked
+    for.
+    """
 
-    __slots__ = ("background", "errors", "response", "values")
+    __slots__ = ("background", "response", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
-        self.errors: list[dict[str, Any]] = []
         self.background: BackgroundTasks | None = None
         self.response: Response | None = None
 
@@ -80,7 +88,9 @@ class CallPlan:
         call: the endpoint.
         is_async: it is a coroutine function.
         is_plain: it has no dependencies, and takes nothing but values of the request.
-        body_field: the one parameter that is the whole body, if it is so.
+        has_exits: something is to be closed after the endpoint, or after the answer.
+        has_body: some parameter is in the body.
+        whole_body: the parameter that is the whole body, if one is.
     """
 
     def __init__(
@@ -92,36 +102,32 @@ class CallPlan:
     ) -> None:
         self._overrides = overrides or {}
         self._path_names = path_names
-        self.steps: list[Step] = []
         self._cached: dict[Any, int] = {}
-        for item in extra:
-            self._add(item)
-        self.endpoint = Step(dependant, self._results(dependant))
+        self.steps: list[Step] = []
+        results = [(inner.name, self._add(inner)) for inner in (*extra, *dependant.dependencies)]
+        self.endpoint = Step(dependant, results)
         self.call = dependant.call
-        self.is_async = self.endpoint.is_async
-        #: Whether anything is to be closed after the endpoint, or after the answer.
-        self.has_exits = any(step.generator for step in self.steps)
+        self.is_async = self.endpoint.kind is Kind.COROUTINE
+        self.has_exits = any(step.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR) for step in self.steps)
         self.is_plain = not self.steps and not self.endpoint.special
-        fields = [field for step in (*self.steps, self.endpoint) for field in step.body]
-        names = {field.name for field in fields}
-        self.has_body = bool(fields)
-        self.embed = len(names) > 1 or any(getattr(field.info, "embed", False) for field in fields)
-        self.body_field: Field | None = fields[0] if fields and not self.embed else None
-
-    def _results(self, dependant: Dependant) -> list[tuple[str, int]]:
-        return [(inner.name, self._add(inner)) for inner in dependant.dependencies if inner.name is not None]
+        # The endpoint's own first, as FastAPI has it: the first one says whether it is embedded.
+        parameters = [parameter for step in (self.endpoint, *self.steps) for parameter in step.body]
+        self.has_body = bool(parameters)
+        self._embed = len({parameter.name for parameter in parameters}) > 1 or (
+            self.has_body and bool(getattr(parameters[0].info, "embed", False))
+        )
+        self.whole_body = parameters[0] if parameters and not self._embed else None
 
     def _add(self, dependant: Dependant) -> int:
         """The number of the step that gives a dependency's result, added where it is not there yet."""
-        override = self._overrides.get(dependant.call)
-        key = (dependant.call, dependant.scope or "")
+        generates = dependant.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
+        key = (dependant.call, dependant.scope or ("request" if generates else None))
         if dependant.use_cache and key in self._cached:
             return self._cached[key]
+        override = self._overrides.get(dependant.call)
         if override is not None:
-            dependant = dependant_of(
-                override, self._path_names, name=dependant.name, use_cache=dependant.use_cache, scope=dependant.scope
-            )
-        results = self._results(dependant)
+            dependant = dependant_of(override, self._path_names, name=dependant.name, scope=dependant.scope)
+        results = [(inner.name, self._add(inner)) for inner in dependant.dependencies]
         number = len(self.steps)
         self.steps.append(Step(dependant, results))
         self._cached.setdefault(key, number)
@@ -134,52 +140,48 @@ class CallPlan:
 
         Raises:
             RequestValidationError: the request does not fit them.
+            HTTPException: 400, the body cannot be read at all.
         """
         values: dict[str, Any] = {}
-        errors: list[dict[str, Any]] = []
-        parameters = self.endpoint.parameters
-        if parameters:
-            stream = request._stream
-            extract(
-                parameters,
-                request._path_params,
-                stream.query_string,  # type: ignore[union-attr]
-                stream.headers,  # type: ignore[union-attr]
-                _cookies_of(request),
-                values,
-                errors,
-            )
-        if self.has_body:
-            received = self._read_body(request, body)
-            self._take_body(self.endpoint, received, values, errors)
-            if errors:
-                raise RequestValidationError(errors, body=received.parsed())
-        elif errors:
-            raise RequestValidationError(errors)
+        errors: Errors = []
+        received = self._read_body(request, body) if self.has_body else None
+        self._fill(self.endpoint, request, received, values, errors)
+        if errors:
+            raise RequestValidationError(errors, body=None if received is None else received.parsed())
         return values
 
     async def solve(
-        self, request: Request, body: bytes | None, function_exits: AsyncExitStack | None, request_exits: AsyncExitStack | None
+        self,
+        request: Request,
+        body: bytes | None,
+        function_exits: AsyncExitStack | None,
+        request_exits: AsyncExitStack | None,
     ) -> Outcome:
         """Call the dependencies, in order, and find the endpoint's arguments.
 
-        A dependency whose own parameters are wrong is not called, nor is what needs it; the others are, so that every error is found.
+        A dependency whose own parameters are wrong is not called, nor is what needs it; the others are, so
+        that every error is found. It is told once for each that needs it, as FastAPI does.
+
+        Raises:
+            RequestValidationError, HTTPException: as `solve_plain`.
+            Exception: what a dependency has raised.
         """
         outcome = Outcome()
         received = self._read_body(request, body) if self.has_body else None
         results: list[Any] = []
-        failed: set[int] = set()
-        for step in self.steps:
-            values = self._arguments(step, request, received, results, failed, outcome)
-            if values is None:
-                failed.add(len(results))
+        failed: dict[int, Errors] = {}
+        for number, step in enumerate(self.steps):
+            values, errors = self._arguments(step, request, received, results, failed, outcome)
+            if errors:
+                failed[number] = errors
                 results.append(None)
             else:
-                results.append(await _call(step, values, function_exits, request_exits))
-        values = self._arguments(self.endpoint, request, received, results, failed, outcome)
-        if outcome.errors:
-            raise RequestValidationError(outcome.errors, body=received.parsed() if received is not None else None)
-        outcome.values = values or {}
+                results.append(
+                    await _call(step, values, function_exits if step.ends_early else request_exits)
+                )
+        outcome.values, errors = self._arguments(self.endpoint, request, received, results, failed, outcome)
+        if errors:
+            raise RequestValidationError(errors, body=None if received is None else received.parsed())
         return outcome
 
     def _arguments(
@@ -188,34 +190,18 @@ class CallPlan:
         request: Request,
         received: Received | None,
         results: list[Any],
-        failed: set[int],
+        failed: dict[int, Errors],
         outcome: Outcome,
-    ) -> dict[str, Any] | None:
-        """The arguments of one step; None where there are errors."""
+    ) -> tuple[dict[str, Any], Errors]:
+        """The arguments of one step, and what is wrong with them."""
         values: dict[str, Any] = {}
-        errors = outcome.errors
-        before = len(errors)
-        broken = False
+        errors: Errors = []
         for name, number in step.results:
             if number in failed:
-                broken = True
-            else:
+                errors.extend(failed[number])
+            elif name is not None:
                 values[name] = results[number]
-        if step.parameters:
-            stream = request._stream
-            extract(
-                step.parameters,
-                request._path_params,
-                stream.query_string,  # type: ignore[union-attr]
-                stream.headers,  # type: ignore[union-attr]
-                _cookies_of(request),
-                values,
-                errors,
-            )
-        if step.body and received is not None:
-            self._take_body(step, received, values, errors)
-        if broken or len(errors) > before:
-            return None
+        self._fill(step, request, received, values, errors)
         for name, kind in step.special:
             if kind == "request":
                 values[name] = request
@@ -229,7 +215,28 @@ class CallPlan:
                 if outcome.background is None:
                     outcome.background = BackgroundTasks()
                 values[name] = outcome.background
-        return values
+        return values, errors
+
+    def _fill(
+        self, step: Step, request: Request, received: Received | None, values: dict[str, Any], errors: Errors
+    ) -> None:
+        """Read the values of a step's parameters."""
+        if step.parameters:
+            stream = request._stream
+            extract(
+                step.parameters,
+                request._path_params,
+                stream.query_string,  # type: ignore[union-attr]
+                stream.headers,  # type: ignore[union-attr]
+                request,
+                values,
+                errors,
+            )
+        if received is not None:
+            for parameter in step.body:
+                value = self._from_body(parameter, received, errors)
+                if value is not Undefined:
+                    values[parameter.name] = value
 
     # The body
 
@@ -240,64 +247,73 @@ class CallPlan:
             RequestValidationError: it says that it is JSON, and is not.
             HTTPException: 400, it is not even text, or nested too deeply.
         """
-        received = Received(body or b"", _is_json(request))
+        received = Received(body or b"", _is_json(request), self.whole_body)
         if received.data and received.is_json:
             try:
-                if self.body_field is not None:
-                    received.validate(self.body_field)
-                else:
+                if self.whole_body is None:
                     received.parsed()
+                else:
+                    received.whole()
             except ValueError as error:
                 raise _not_json(error, received.data) from error
             except RecursionError as error:
                 raise HTTPException(400, "There was an error parsing the body") from error
         return received
 
-    def _take_body(
-        self, step: Step, received: Received, values: dict[str, Any], errors: list[dict[str, Any]]
-    ) -> None:
-        for field in step.body:
-            if not self.embed:
-                if not received.data:
-                    self._missing(field, ("body",), values, errors)
-                    continue
-                value = received.validate(field)
-                errors.extend(received.errors)
-            else:
-                loc = ("body", field.alias)
-                whole = received.parsed() if received.data else None
-                raw = whole.get(field.alias, Undefined) if isinstance(whole, dict) else Undefined
-                if raw is Undefined:
-                    self._missing(field, loc, values, errors)
-                    continue
-                value = field.validator.validate(raw, loc, errors)
-            if value is not Undefined:
-                values[field.name] = value
+    def _from_body(self, parameter: RequestParameter, received: Received, errors: Errors) -> Any:
+        """The value of a parameter that is the body, or one key of it; `Undefined` where there are errors."""
+        loc: tuple[str, ...] = ("body",)
+        if not self._embed:
+            if not received.data:
+                return _missing(parameter, loc, errors)
+            if parameter is self.whole_body:
+                value, found = received.whole()
+                errors.extend(found)
+                return value
+            return parameter.validator.validate(received.parsed(), loc, errors)
+        loc = ("body", parameter.alias)
+        if received.data and received.is_json:
+            whole = received.parsed()
+            if not isinstance(whole, dict):
+                # Not even a default helps then, in FastAPI.
+                return _required(loc, errors)
+            if parameter.alias in whole:
+                return parameter.validator.validate(whole[parameter.alias], loc, errors)
+        return _missing(parameter, loc, errors)
 
-    def _missing(
-        self, field: Field, loc: tuple[str, ...], values: dict[str, Any], errors: list[dict[str, Any]]
-    ) -> None:
-        default = field.default()
-        if default is None:
-            errors.append({"type": "missing", "loc": loc, "msg": "Field required", "input": None})
-        else:
-            values[field.name] = default()
+
+def _required(loc: tuple[str, ...], errors: Errors) -> Any:
+    errors.append({"type": "missing", "loc": loc, "msg": "Field required", "input": None})
+    return Undefined
+
+
+def _missing(parameter: RequestParameter, loc: tuple[str, ...], errors: Errors) -> Any:
+    default = parameter.default()
+    return _required(loc, errors) if default is None else default()
 
 
 class Received:
-    """The body of a request: its bytes, and what was made of them, each once."""
+    """The body of a request: its bytes, and what was made of them, each once.
 
-    __slots__ = ("_parsed", "_value", "data", "errors", "is_json")
+    Arguments:
+        data: the bytes.
+        is_json: they are said to be JSON.
+        parameter: the parameter that is the whole of it, if there is one.
+    """
 
-    def __init__(self, data: bytes, is_json: bool) -> None:
+    __slots__ = ("_parameter", "_parsed", "_whole", "data", "is_json")
+
+    def __init__(self, data: bytes, is_json: bool, parameter: RequestParameter | None) -> None:
         self.data = data
         self.is_json = is_json
-        self.errors: list[dict[str, Any]] = []
+        self._parameter = parameter
         self._parsed: Any = Undefined
-        self._value: Any = Undefined
+        self._whole: tuple[Any, Errors] | None = None
 
     def parsed(self) -> Any:
-        """The body as JSON gives it; None where there is none, its bytes where it does not say that it is JSON."""
+        """The body as JSON gives it; None where there is none, its bytes where it does not say that it is
+        JSON.
+        """
         if self._parsed is Undefined:
             if not self.data:
                 self._parsed = None
@@ -305,14 +321,17 @@ class Received:
                 self._parsed = parse_json(self.data) if self.is_json else self.data
         return self._parsed
 
-    def validate(self, field: Field) -> Any:
-        """The value of the parameter that is the whole body; its errors are in `errors`."""
-        if self._value is Undefined and not self.errors:
+    def whole(self) -> tuple[Any, Errors]:
+        """The value of the parameter that is the whole body, and its errors."""
+        if self._whole is None:
+            assert self._parameter is not None
+            validator = self._parameter.validator
+            errors: Errors = []
             if self.is_json:
-                self._value = field.validator.validate_json(self.data, ("body",), self.errors)
+                self._whole = validator.validate_json(self.data, ("body",), errors), errors
             else:
-                self._value = field.validator.validate(self.data, ("body",), self.errors)
-        return self._value
+                self._whole = validator.validate(self.data, ("body",), errors), errors
+        return self._whole
 
 
 def _not_json(error: ValueError, data: bytes) -> Exception:
@@ -337,9 +356,10 @@ _JSON: Final = b"application/json"
 
 
 def _is_json(request: Request) -> bool:
-    """Whether the request says that its body is JSON: application/json, or application/*+json (RFC 6838 section 4.2.8).
+    """Whether the body is said to be JSON: application/json, or application/*+json (RFC 6838 section 4.2.8).
 
-    Nothing else will do: a form on another site can post text/plain without asking first, and must not pass for JSON.
+    Nothing else will do: a form on another site can post text/plain without asking first, and must not pass
+        for JSON.
     """
     stream = request._stream
     for name, value in stream.headers:  # type: ignore[union-attr]
@@ -351,43 +371,38 @@ def _is_json(request: Request) -> bool:
     return False
 
 
-def _cookies_of(request: Request) -> Callable[[], dict[str, str]]:
-    return lambda: request.cookies
-
-
-async def _call(
-    step: Step, values: dict[str, Any], function_exits: AsyncExitStack | None, request_exits: AsyncExitStack | None
-) -> Any:
-    if step.generator:
-        exits = function_exits if step.scope == "function" else request_exits
-        assert exits is not None
-        call = step.call
-        if isasyncgenfunction(call) or isasyncgenfunction(getattr(call, "__call__", None)):
-            return await exits.enter_async_context(asynccontextmanager(call)(**values))
-        return await exits.enter_async_context(contextmanager_in_threadpool(contextmanager(call)(**values)))
-    if step.is_async:
+async def _call(step: Step, values: dict[str, Any], exits: AsyncExitStack | None) -> Any:
+    kind = step.kind
+    if kind is Kind.COROUTINE:
         return await step.call(**values)
-    return await run_in_threadpool(step.call, **values)
+    if kind is Kind.PLAIN:
+        return await run_in_threadpool(step.call, **values)
+    assert exits is not None
+    if kind is Kind.ASYNC_GENERATOR:
+        return await exits.enter_async_context(asynccontextmanager(step.call)(**values))
+    return await exits.enter_async_context(contextmanager_in_threadpool(contextmanager(step.call)(**values)))
 
 
-def _parameter(source: int, field: Field) -> Parameter:
+def _parameter(source: int, parameter: RequestParameter) -> Parameter:
     return Parameter(
         source,
-        field.name,
-        field.alias,
-        _kind(field),
-        field.many,
-        field.validator.validate,
-        field.default(),
+        parameter.name,
+        parameter.alias,
+        _kind(parameter),
+        parameter.many,
+        parameter.validator.validate,
+        parameter.default(),
         Undefined,
     )
 
 
-def _kind(field: Field) -> int:
+def _kind(parameter: RequestParameter) -> int:
     """Which of the kinds that need no validator a parameter is, if any."""
-    schema = field.validator.schema
-    if type(schema) is nodes.StrSchema and field.annotation is str and not field.info.constraints():
+    schema = parameter.validator.schema
+    if parameter.info.constraints():
+        return GENERAL
+    if type(schema) is nodes.StrSchema and parameter.annotation is str:
         return TEXT
-    if type(schema) is nodes.IntSchema and field.annotation is int and not field.info.constraints():
+    if type(schema) is nodes.IntSchema and parameter.annotation is int:
         return INTEGER
     return GENERAL
