@@ -1,4 +1,5 @@
-"""One HTTP/1.1 connection, between the transport's callbacks and the app's coroutines: the hot path, and nothing that awaits.
+"""One HTTP/1.1 connection, between the transport's callbacks and the app's coroutines: the hot path, and
+nothing that awaits.
 
 httptools (llhttp) cuts the bytes; what it reports becomes streams, one a request, in the order they came:
 
@@ -6,37 +7,60 @@ httptools (llhttp) cuts the bytes; what it reports becomes streams, one a reques
                        |
                      queue      streams whose turn has not come
                        |
-                     current    the stream being *answered*: the only one that may write, so answers keep their order
+                     current    the stream being *answered*: the only one that may write, so answers
+                                keep their order
 
-A stream is opened when its turn comes and its request is complete, or when its head is and the app wants it then. What is left to
-`fastweb.server.http1`, which subclasses both classes: everything with `async` in it, and the rare cases.
+A stream is opened when its turn comes and its request is complete, or when its head is and the app wants
+it then. What is left to `fastweb.server.http1`, which subclasses both classes: everything with `async` in
+it, and the rare cases.
 
-Time is the worker's coarse clock, `hub.now`, which its sweep advances; `phase` and `since` are all a connection keeps of it.
+Time is the worker's coarse clock, `hub.now`, which its sweep advances; `phase` and `since` are all a
+connection keeps of it.
 
     IDLE     between requests                           keep_alive_timeout
     HEAD     a request's head is coming                 header_timeout, from its first byte
     BODY     its body is coming, and waited for         body_timeout, from the last piece
     BUSY     the app is at work                         no limit of ours
     LINGER   closed for writing, read and thrown away   linger_timeout
+    CLOSING  closed, as soon as the answer is taken     write_timeout, which goes for every other phase, too
+
+What a client may make us hold is bounded: the streams that wait for their turn, by
+`Limits.pipelined_requests`; a body that the app is slow to take, or whose turn has not come, by
+BODY_BUFFER; what is neither body nor head (chunk sizes, trailers), by `Limits.head_size`. Beyond these,
+reading stops. One call of the transport may bring hundreds of kilobytes, so they are read in slices, and
+what must wait is kept as it came.
 """
 
 from collections import deque
+from typing import Any
 
 try:
     import cython
 except ModuleNotFoundError:
-    from fastweb._speedups import _shim as cython  # type: ignore[no-redef]
+    from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.request import split_target, unquote
 from fastweb._speedups.response import HAS_CLOSE, HAS_DATE, HAS_LENGTH, HAS_SERVER
 
-__all__ = ["BODY", "BUSY", "HEAD", "IDLE", "LINGER", "BaseConnection", "BaseStream", "Refusal"]
+__all__ = [
+    "BODY",
+    "BODY_BUFFER",
+    "BUSY",
+    "CLOSING",
+    "HEAD",
+    "IDLE",
+    "LINGER",
+    "BaseConnection",
+    "BaseStream",
+    "Refusal",
+]
 
 IDLE = 0
 HEAD = 1
 BODY = 2
 BUSY = 3
 LINGER = 4
+CLOSING = 5
 
 _IDLE: cython.int = 0
 _HEAD: cython.int = 1
@@ -48,17 +72,28 @@ _FLAG_CLOSE: cython.int = HAS_CLOSE
 _FLAG_DATE: cython.int = HAS_DATE
 _FLAG_SERVER: cython.int = HAS_SERVER
 
-#: Methods as str, once each.
+#: Methods as str, once each; a head with another is looked at twice.
 _METHODS = {
     name.encode(): name
-    for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+    for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 }
 
-#: Bytes of a body that wait for an app which reads it in pieces, before the client has to wait, too.
-BODY_BUFFER: cython.Py_ssize_t = 256 * 1024
+#: Bytes of a body that wait for its turn, or for an app which reads it in pieces, before the client has to
+#: wait.
+BODY_BUFFER = 256 * 1024
+
+#: Bytes that are read at once: what bounds the streams that one call of `data_received` can make.
+_SLICE: cython.Py_ssize_t = 16 * 1024
+
+#: Bytes of chunk sizes and the like that a byte of the body may cost; in a chunk of one, "1\r\na\r\n", it
+#: is 6.
+_FRAMING: cython.Py_ssize_t = 16
+
+#: An answer larger than this is not copied together with its head.
+_LARGE: cython.Py_ssize_t = 64 * 1024
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - it is the client's error
     """A request that is not handed to the app: (status, why)."""
 
 
@@ -74,26 +109,39 @@ class BaseStream:
     body_complete = cython.declare(cython.bint, visibility="readonly")
     started = cython.declare(cython.bint, visibility="public")
     finished = cython.declare(cython.bint, visibility="public")
+    #: The client has closed its side: what it asked for may still be sent, but probably nobody waits for it.
     disconnected = cython.declare(cython.bint, visibility="public")
+    #: The connection is no more.
+    gone = cython.declare(cython.bint, visibility="public")
     #: The app is answering it, or the server is.
     opened = cython.declare(cython.bint, visibility="public")
     #: The connection closes after this answer.
     close = cython.declare(cython.bint, visibility="public")
     #: The client waits for "100 Continue" before it sends the body.
     expects_continue = cython.declare(cython.bint, visibility="public")
-    #: The exception for whoever asks for more of a body of which no more will come.
+    #: The app was asked whether it wants this request before its body is complete.
+    asked = cython.declare(cython.bint, visibility="public")
+    #: Makes the exception for whoever asks for more of a body of which no more will come.
     body_error = cython.declare(object, visibility="public")
     #: Futures of those who wait for the body or for the end.
     waiters = cython.declare(object, visibility="public")
     #: The status that was sent; before that, the status of the refusal that is to be sent.
     status = cython.declare(cython.int, visibility="public")
-    _path: object
-    _raw_path: object
-    _query: object
-    _buffer: object
+    _path: Any
+    _raw_path: Any
+    _query: Any
+    _buffer: Any
     _size: cython.Py_ssize_t
 
-    def __init__(self, connection, method: str, target: bytes, headers: list, http_version: str, close: cython.bint):
+    def __init__(
+        self,
+        connection: Any,
+        method: str,
+        target: bytes,
+        headers: list,
+        http_version: str,
+        close: cython.bint,
+    ) -> None:
         self.connection = connection
         self.method = method
         self.raw_target = target
@@ -104,8 +152,10 @@ class BaseStream:
         self.started = False
         self.finished = False
         self.disconnected = False
+        self.gone = False
         self.opened = False
         self.expects_continue = False
+        self.asked = False
         self.body_error = None
         self.waiters = None
         self.status = 0
@@ -132,7 +182,7 @@ class BaseStream:
         return True
 
     @property
-    def path(self):
+    def path(self) -> Any:
         if self._path is None:
             if self._raw_path is None:
                 self._split()
@@ -140,34 +190,34 @@ class BaseStream:
         return self._path
 
     @property
-    def raw_path(self):
+    def raw_path(self) -> Any:
         if self._raw_path is None:
             self._split()
         return self._raw_path
 
     @property
-    def query_string(self):
+    def query_string(self) -> Any:
         if self._raw_path is None:
             self._split()
         return self._query
 
     @property
-    def body(self):
+    def body(self) -> Any:
         """What has come of the body and was not taken."""
         if type(self._buffer) is bytearray:
             self._buffer = bytes(self._buffer)
         return self._buffer
 
     @property
-    def scheme(self):
+    def scheme(self) -> Any:
         return self.connection.scheme
 
     @property
-    def client(self):
+    def client(self) -> Any:
         return self.connection.client
 
     @property
-    def server(self):
+    def server(self) -> Any:
         return self.connection.server
 
     @cython.ccall
@@ -188,24 +238,24 @@ class BaseStream:
             self._buffer = data
         return True
 
-    def take(self):
+    def take(self) -> Any:
         """What has come of the body, once."""
         body = self.body
         self._buffer = b""
         return body
 
-    def pending(self):
+    def pending(self) -> int:
         """Bytes of the body that have come and were not taken."""
         return len(self._buffer)
 
     @cython.ccall
-    def complete(self):
+    def complete(self) -> Any:
         """The body is all here."""
         self.body_complete = True
         if self.waiters is not None:
             self.wake()
 
-    def wake(self):
+    def wake(self) -> None:
         """Wake whoever waits for the body or for the end."""
         waiters = self.waiters
         self.waiters = None
@@ -214,15 +264,25 @@ class BaseStream:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    def respond(self, head, body):
-        """Send a whole answer (`fastweb.types.Stream.respond`)."""
+    def respond(self, head: Any, body: Any) -> None:
+        """Send a whole answer (`fastweb.types.Stream.respond`).
+
+        Raises:
+            RuntimeError: there has been an answer, or the body has not the length that the head promises.
+        """
         if self.started:
             raise RuntimeError("this request has been answered already")
+        flags: cython.int = head.flags
+        if flags & _FLAG_LENGTH:
+            if head.length != len(body) and self.method != "HEAD" and head.status != 304:
+                raise RuntimeError(
+                    f"the answer's body has {len(body)} bytes, its Content-Length is {head.length}"
+                )
         self.started = True
         self.finished = True
-        cython.cast(BaseConnection, self.connection).write_answer(self, head, body)
+        cython.cast(BaseConnection, self.connection).write_answer(self, head, flags, body)
 
-    def ended(self, error):
+    def ended(self, error: Any) -> None:
         """The app's coroutine has ended: with this exception, or None."""
         if error is not None or not self.finished:
             self.connection.app_ended(self, error)
@@ -232,8 +292,7 @@ class BaseStream:
 class BaseConnection:
     """The parser's callbacks, the queue, and whole answers.
 
-    The subclass has what is rare or asynchronous: `check_head`, `refuse`, `send_refusal`, `body_waiting`, `app_ended`,
-    `close_after`, `pause_reading` and `resume_reading`.
+    The subclass has what is rare or asynchronous: the methods at the end.
     """
 
     hub = cython.declare(object, visibility="readonly")
@@ -255,14 +314,23 @@ class BaseConnection:
     parsing = cython.declare(object, visibility="public")
     queue = cython.declare(object, visibility="readonly")
     access_log = cython.declare(object, visibility="readonly")
-    _make_stream: object
-    _open: object
-    _run: object
-    _write: object
+    #: The last Host field that was found valid, so that its like needs no second look.
+    valid_host = cython.declare(bytes, visibility="public")
+    #: The field that frames the body of a request which asks for an upgrade: the parser leaves such a body
+    #: out.
+    upgrade_body = cython.declare(object, visibility="public")
+    #: What was received and must wait until there is room for more streams, or for more of a body.
+    unread = cython.declare(object, visibility="public")
+    _make_stream: Any
+    _open: Any
+    _run: Any
+    _write: Any
     _target: bytes
     _headers: list
     _head_size: cython.Py_ssize_t
     _head_read: cython.Py_ssize_t
+    _begun: cython.int
+    _body_read: cython.Py_ssize_t
     _hosts: cython.int
     _unusual: cython.bint
     _pumping: cython.bint
@@ -272,7 +340,9 @@ class BaseConnection:
     _max_body: cython.Py_ssize_t
     _max_queue: cython.Py_ssize_t
 
-    def __init__(self, hub, loop, limits, make_stream, open_stream, run, access_log):
+    def __init__(
+        self, hub: Any, loop: Any, limits: Any, make_stream: Any, open_stream: Any, run: Any, access_log: Any
+    ) -> None:
         self.hub = hub
         self.loop = loop
         self.parser = None
@@ -290,6 +360,9 @@ class BaseConnection:
         self.parsing = None
         self.queue = deque()
         self.access_log = access_log
+        self.valid_host = None
+        self.unread = None
+        self.upgrade_body = None
         self._make_stream = make_stream
         self._open = open_stream
         self._run = run
@@ -298,6 +371,8 @@ class BaseConnection:
         self._headers = []
         self._head_size = 0
         self._head_read = 0
+        self._begun = 0
+        self._body_read = 0
         self._hosts = 0
         self._unusual = False
         self._pumping = False
@@ -307,19 +382,30 @@ class BaseConnection:
         self._max_body = limits.body_size
         self._max_queue = limits.pipelined_requests
 
-    def attach(self, transport, parser):
+    def attach(self, transport: Any, parser: Any) -> None:
         """Write to this transport, read with this parser (`httptools.HttpRequestParser`)."""
         self.transport = transport
         self.parser = parser
         self._write = transport.write
 
+    def detach(self) -> None:
+        """The transport is closed: let go of what refers to this connection, or only the garbage collector
+        would free it."""
+        self.reading_over = True
+        self.parser = None
+        self.unread = None
+        self.current = None
+        self.parsing = None
+        self.queue.clear()
+
     # The parser's callbacks, in the order it makes them.
 
-    def on_message_begin(self):
+    def on_message_begin(self) -> None:
         self._target = b""
         self._headers = []
         self._head_size = 0
         self._head_read = 0
+        self._begun += 1
         self._hosts = 0
         self._unusual = False
         self.in_head = True
@@ -327,12 +413,12 @@ class BaseConnection:
             self.phase = _HEAD
             self.since = self.hub.now
 
-    def on_url(self, url: bytes):
+    def on_url(self, url: bytes) -> None:
         self._target = self._target + url if self._target else url
         if len(self._target) > self._max_target:
             raise Refusal(414, f"the request target is longer than {self._max_target} bytes")
 
-    def on_header(self, name: bytes, value: bytes):
+    def on_header(self, name: bytes, value: bytes) -> None:
         # The colon, the space and the line's end come to 4.
         self._head_size += len(name) + len(value) + 4
         if self._head_size + len(self._target) > self._max_head:
@@ -341,12 +427,20 @@ class BaseConnection:
         if len(headers) >= self._max_count:
             raise Refusal(431, f"there are more than {self._max_count} header fields")
         name = name.lower()
-        size: cython.Py_ssize_t = len(name)
+        size: cython.Py_ssize_t = len(value)
+        if size > 0 and value[size - 1] in (32, 9):
+            value = value.rstrip(b" \t")  # llhttp leaves the whitespace behind a value (RFC 9112 section 5.1)
+        size = len(name)
         if size == 4:
             if name == b"host":
                 self._hosts += 1
+                if value != self.valid_host:
+                    self._unusual = True
         elif size == 6:
             if name == b"expect":
+                self._unusual = True
+        elif size == 7:
+            if name == b"upgrade":
                 self._unusual = True
         elif size == 14:
             if name == b"content-length":
@@ -356,72 +450,133 @@ class BaseConnection:
                 self._unusual = True
         headers.append((name, value))
 
-    def on_headers_complete(self):
+    def on_headers_complete(self) -> None:
         self.in_head = False
         parser = self.parser
         version: str = parser.get_http_version()
         method: str = _METHODS.get(parser.get_method())
         if method is None:
+            self._unusual = True
             method = parser.get_method().decode("ascii")
         stream = self._make_stream(
             self, method, self._target, self._headers, version, not parser.should_keep_alive()
         )
         self.parsing = stream
-        if self._unusual or self._hosts != 1 or not self._target.startswith(b"/"):
+        if (
+            self._unusual
+            or self._hosts != 1
+            or version != "1.1"
+            or not self._target.startswith(b"/")
+            or b"#" in self._target
+        ):
             self.check_head(stream, self._hosts)
         if self.phase == _HEAD:
             self.phase = _BODY
         # Trailer fields come through on_header, too: they are bounded like a head, and not kept.
         self._headers = []
         self._head_size = 0
+        self._body_read = 0
 
-    def on_body(self, data: bytes):
+    def on_body(self, data: bytes) -> None:
         stream: BaseStream = self.parsing
         if stream.body_error is None and not stream.feed(data, self._max_body):
             raise Refusal(413, f"the body is larger than {self._max_body} bytes")
 
-    def on_message_complete(self):
+    def on_message_complete(self) -> None:
+        if self.upgrade_body is not None:
+            return
         stream: BaseStream = self.parsing
         self.parsing = None
         stream.complete()
         if not stream.opened:
             self.queue.append(stream)
+        elif stream is not self.current:
+            # It was answered before its body had ended.
+            self.phase = _IDLE
+            self.since = self.hub.now
 
     # The transport's callback.
 
-    def data_received(self, data: bytes):
+    def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
         if self.reading_over:
             return
+        if len(data) > _SLICE:
+            self.unread = memoryview(data)
+            self.read_on()
+            return
+        self._feed(data)
+        self._advance()
+
+    def read_on(self) -> None:
+        """Read what has been received already, as far as there is room for it."""
+        while self.unread is not None and not self.reading_paused and not self.reading_over:
+            piece = self.unread
+            self.unread = piece[_SLICE:] if len(piece) > _SLICE else None
+            self._feed(piece[:_SLICE])
+            self._advance()
+        if self.reading_over:
+            self.unread = None
+        elif self.unread is None and not self.reading_paused:
+            self.resume_reading()
+
+    @cython.cfunc
+    def _feed(self, data: Any) -> cython.bint:
         in_head: cython.bint = self.in_head
-        try:
-            self.parser.feed_data(data)
-        except Exception as error:
-            self.refuse(error)
-        if self.parsing is not None:
-            self.body_waiting(self.parsing)
-        elif in_head and self.in_head:
+        before = self.parsing
+        self._begun = 0
+        while True:
+            try:
+                self.parser.feed_data(data)
+                break
+            except Exception as error:
+                data = self.parse_failed(error, data)
+                if data is None:
+                    return True
+        parsing: BaseStream = self.parsing
+        if parsing is not None:
+            if parsing is before:
+                self._body_read += len(data)
+                if self._body_read > self._max_head + _FRAMING * parsing._size:
+                    self.refuse(Refusal(431, "chunk sizes and extensions, or trailers, are too large"))
+                    return True
+            self.body_waiting(parsing)
+        elif self.in_head:
             # The parser hoards an incomplete field; on_header sees it only when it ends.
-            self._head_read += len(data)
-            if self._head_read > self._max_head and not self.reading_over:
-                self.refuse(Refusal(431, f"the request's head is larger than {self._max_head} bytes"))
+            # Where it began somewhere behind another request, only the bytes that follow these are counted.
+            if self._begun == 0 or (self._begun == 1 and before is None and not in_head):
+                self._head_read += len(data)
+                if self._head_read > self._max_head:
+                    self.refuse(Refusal(431, f"the request's head is larger than {self._max_head} bytes"))
+        return True
+
+    @cython.cfunc
+    def _advance(self) -> cython.bint:
         if self.current is None:
             self.pump()
-        elif len(self.queue) >= self._max_queue and not self.reading_paused:
+        if len(self.queue) >= self._max_queue and not self.reading_paused:
             self.pause_reading()
+        return True
 
     @cython.ccall
-    def pump(self):
+    def pump(self) -> Any:
         """Open the streams whose turn it is, one after the other."""
         self._pumping = True
         try:
             while self.current is None and self.queue and not self.writing_paused:
                 self.open(self.queue.popleft())
+            if (
+                self.parsing is not None
+                and self.current is None
+                and not self.writing_paused
+                and not self.queue
+            ):
+                self.head_waiting(self.parsing)
         finally:
             self._pumping = False
 
     @cython.ccall
-    def open(self, stream: BaseStream):
+    def open(self, stream: BaseStream) -> Any:
         """Hand a stream to the app; it is the current one until it has been answered."""
         self.current = stream
         self.phase = _BUSY
@@ -429,41 +584,60 @@ class BaseConnection:
         if stream.status != 0:
             self.send_refusal(stream)
             return
-        coroutine = self._open(stream)
+        try:
+            coroutine = self._open(stream)
+        except Exception as error:
+            self.app_ended(stream, error)
+            return
         if coroutine is not None:
             self._run(coroutine, stream)
 
     @cython.ccall
-    def write_answer(self, stream: BaseStream, head, body):
+    def write_answer(self, stream: BaseStream, head: Any, flags: cython.int, body: Any) -> Any:
         """Write a whole answer and go on to the next request."""
-        flags: cython.int = head.flags
         status: cython.int = head.status
         hub = self.hub
         stream.status = status
-        if flags & _FLAG_CLOSE or hub.draining:
-            stream.close = True
+        if flags & _FLAG_CLOSE or hub.draining or stream.expects_continue:
+            self.decide_close(stream, flags)
         parts: list = [head.http1]
         if flags & (_FLAG_DATE | _FLAG_SERVER) == 0:
             parts.append(hub.own_lines)
         else:
             parts.append(hub.lines_beside(flags))
         bodiless: cython.bint = status == 204 or status == 304
+        size: cython.Py_ssize_t = len(body)
         if flags & _FLAG_LENGTH == 0 and not bodiless:
-            parts.append(b"content-length: %d\r\n" % len(body))
+            parts.append(b"content-length: %d\r\n" % size)
         if stream.close:
             parts.append(b"connection: close\r\n\r\n")
         elif stream.http_version == "1.1":
             parts.append(b"\r\n")
         else:
             parts.append(b"connection: keep-alive\r\n\r\n")
-        if body and not bodiless and stream.method != "HEAD":
-            parts.append(body)
-        if not stream.disconnected:
-            self._write(b"".join(parts))
+        if not stream.gone and not self.transport.is_closing():
+            if size == 0 or bodiless or stream.method == "HEAD":
+                self._write(b"".join(parts))
+            elif size <= _LARGE:
+                parts.append(body)
+                self._write(b"".join(parts))
+            else:
+                self._write(b"".join(parts))
+                self._write(body)
         self.answered(stream)
 
+    def decide_close(self, stream: BaseStream, flags: cython.int) -> None:
+        """Whether the connection ends with an answer, for the reasons that are rare."""
+        if (
+            flags & _FLAG_CLOSE
+            or (self.hub.draining and not self.queue)
+            # Told to wait, then told no: nobody knows whether the body will come (RFC 9110 section 10.1.1).
+            or (stream.expects_continue and not stream.body_complete)
+        ):
+            stream.close = True
+
     @cython.ccall
-    def answered(self, stream: BaseStream):
+    def answered(self, stream: BaseStream) -> Any:
         """An answer is complete: log it, then close, or turn to the next request."""
         hub = self.hub
         hub.requests_total += 1
@@ -474,7 +648,7 @@ class BaseConnection:
         if stream is not self.current:
             return
         self.current = None
-        if stream.close or (stream.expects_continue and not stream.body_complete):
+        if stream.close:
             self.close_after(stream)
             return
         self.since = hub.now
@@ -484,15 +658,49 @@ class BaseConnection:
             self.phase = _HEAD
         else:
             self.phase = _IDLE
-        if self.reading_paused:
+        if self.reading_paused and len(self.queue) < self._max_queue:
             self.resume_reading()
-        if self.queue and not self._pumping:
-            # Not from here: this may run within the step of a Task, and the next request is not part of it.
-            self.loop.call_soon(self.pump_later)
-        elif self.reading_over and not self.queue:
+        if self.queue or (self.parsing is not None and self.parsing is not stream):
+            if not self._pumping:
+                # Not from here: this may be within the step of a Task, and the next request is not part of
+                # it.
+                self.loop.call_soon(self.pump_later)
+        elif self.reading_over:
             self.close_after(stream)
 
-    def pump_later(self):
+    def pump_later(self) -> None:
         """The same as `pump`, as a callback of the loop."""
         if self.current is None:
             self.pump()
+
+    # What the subclass has.
+
+    def check_head(self, stream: BaseStream, hosts: int) -> None:
+        raise NotImplementedError
+
+    def parse_failed(self, error: Exception, data: Any) -> Any:
+        raise NotImplementedError
+
+    def refuse(self, error: Exception) -> None:
+        raise NotImplementedError
+
+    def send_refusal(self, stream: BaseStream) -> None:
+        raise NotImplementedError
+
+    def head_waiting(self, stream: BaseStream) -> None:
+        raise NotImplementedError
+
+    def body_waiting(self, stream: BaseStream) -> None:
+        raise NotImplementedError
+
+    def app_ended(self, stream: BaseStream, error: Any) -> None:
+        raise NotImplementedError
+
+    def close_after(self, stream: BaseStream) -> None:
+        raise NotImplementedError
+
+    def pause_reading(self) -> None:
+        raise NotImplementedError
+
+    def resume_reading(self) -> None:
+        raise NotImplementedError

@@ -4,20 +4,24 @@
     field-line  = field-name ":" OWS field-value OWS                    (RFC 9112 section 5)
     field-name  = token                                                 (RFC 9110 section 5.1)
 
-A field name that is no token, or a value with CR, LF or NUL in it, would let an answer be split (RFC 9110 section 5.5): both
-are refused here, on the way out, whoever made them.
+A field name that is no token, or a value with CR, LF or NUL in it, would let an answer be split, and no other
+control character but the tab has any business there (RFC 9110 section 5.5): all are refused here, on the
+way out, whoever made them.
 """
 
 from http import HTTPStatus
+from typing import Any
 
 try:
     import cython
 except ModuleNotFoundError:
-    from fastweb._speedups import _shim as cython  # type: ignore[no-redef]
+    from fastweb._speedups import _shim as cython
 
 __all__ = ["HAS_CLOSE", "HAS_DATE", "HAS_LENGTH", "HAS_SERVER", "Head", "check_headers"]
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+_CONTROLS = bytes(range(9)) + bytes(range(10, 32)) + b"\x7f"
 
 _STATUS_LINES = {
     status: b"HTTP/1.1 %d %s\r\n"
@@ -26,11 +30,11 @@ _STATUS_LINES = {
 }
 
 
-def check_headers(headers) -> None:
+def check_headers(headers: Any) -> None:
     """Refuse what cannot be sent.
 
     Raises:
-        ValueError: a name is no token, or a value has CR, LF or NUL in it.
+        ValueError: a name is no token, or a value has a control character in it.
         TypeError: a name or a value is not bytes.
     """
     for field in headers:
@@ -40,8 +44,10 @@ def check_headers(headers) -> None:
             raise TypeError(f"a header field is two bytes objects, not {name!r}: {value!r}")
         if not name or cython.cast(bytes, name).translate(None, _TOKEN):
             raise ValueError(f"{name!r} is not the name of a header field (a token, RFC 9110 section 5.1)")
-        if b"\n" in value or b"\r" in value or b"\0" in value:
-            raise ValueError(f"the header field {name!r} has a line break or NUL in its value: {value!r}")
+        if len(cython.cast(bytes, value).translate(None, _CONTROLS)) != len(value):
+            raise ValueError(
+                f"the header field {name!r} has a line break or another control character in it: {value!r}"
+            )
 
 
 #: What a head's own fields say, for the protocol that writes it: `Head.flags`.
@@ -63,7 +69,8 @@ class Head:
         ValueError: the status is no final one, or a field cannot be sent (see `check_headers`).
 
     Attributes:
-        http1: RFC 9112: the status line and the field lines, each ended; no Date, no Connection, no empty line.
+        http1: RFC 9112: the status line and the field lines, each ended; no Connection, no empty line.
+        length: the Content-Length among them; -1 where there is none, or an answer of this status has none.
         flags: which of HAS_LENGTH, HAS_CLOSE, HAS_DATE, HAS_SERVER hold for its fields.
     """
 
@@ -71,23 +78,28 @@ class Head:
     headers = cython.declare(object, visibility="readonly")
     http1 = cython.declare(bytes, visibility="readonly")
     flags = cython.declare(cython.int, visibility="readonly")
+    length = cython.declare(cython.longlong, visibility="readonly")
 
-    def __init__(self, status: cython.int, headers):
+    def __init__(self, status: cython.int, headers: Any) -> None:
         line = _STATUS_LINES.get(status)
         if line is None or status < 200:
             raise ValueError(f"{status} is no final status code (200 to 599)")
         check_headers(headers)
         self.status = status
         self.headers = headers
+        self.length = -1
         flags: cython.int = 0
         lines: list = [line]
         for field in headers:
             name: bytes = field[0]
             value: bytes = field[1]
             if name == b"content-length":
-                if flags & HAS_LENGTH or not value.isdigit():
+                if flags & HAS_LENGTH or not value.isdigit() or len(value) > 18:
                     raise ValueError(f"Content-Length is one number of bytes, not {value!r}")
+                if status == 204:
+                    continue  # RFC 9110 section 8.6
                 flags |= HAS_LENGTH
+                self.length = int(value)
             elif name == b"transfer-encoding":
                 # The protocol frames the body; a second opinion would split the answer.
                 continue

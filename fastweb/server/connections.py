@@ -27,13 +27,14 @@ class Connections:
         app: what answers the requests.
         limits: the bounds of every connection.
         loop: the loop that all of this runs in.
-        access_log: called with (client, method, target, http_version, status) for each answer; None logs nothing.
+        access_log: called with (client, method, target, http_version, status) for each answer; None logs
+            nothing.
         server_header: whether answers say "server: fastweb".
 
     Attributes:
         interval: seconds between two sweeps: less than `SWEEP` where a time limit is that short.
-        now: the coarse clock, in seconds; the sweep sets it. While something blocks the loop it stands still, so that
-            no client is punished for it.
+        now: the coarse clock, in seconds; the sweep sets it. While something blocks the loop it stands
+            still, so that no client is punished for it.
         draining: connections close after the answers they are at.
         aborting: the requests that still run have been cancelled.
         requests_total: answers since the start.
@@ -94,7 +95,8 @@ class Connections:
         """The Date and Server fields, without those that the answer has itself (`Head.flags`)."""
         if not flags & (HAS_DATE | HAS_SERVER):
             return self.own_lines
-        return (b"" if flags & HAS_DATE else self._date_line) + (b"" if flags & HAS_SERVER else self._server_line)
+        date = b"" if flags & HAS_DATE else self._date_line
+        return date if flags & HAS_SERVER else date + self._server_line
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -113,7 +115,7 @@ class Connections:
         for connection in list(self._all):
             connection.drain()
 
-    async def wait_closed(self, timeout: float) -> bool:
+    async def wait_closed(self, timeout: float) -> bool:  # noqa: ASYNC109
         """Wait until every connection is gone and every request's coroutine has ended.
 
         Arguments:

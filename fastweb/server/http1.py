@@ -1,7 +1,7 @@
 """HTTP/1.1 on asyncio: what of a connection awaits, and what is rare (the rest is `fastweb._speedups.http1`).
 
-The framing is RFC 9112's; anything that two readers could cut differently is refused with 400 and the connection
-closes, since that is what request smuggling is made of.
+The framing is RFC 9112's; anything that two readers could cut differently is refused with 400 and the
+connection closes, since that is what request smuggling is made of.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
+import struct
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -51,11 +54,17 @@ _REASONS: Final = {
 }
 _REFUSALS: Final = {status: Head(status, _TEXT) for status in _REASONS}
 
-# RFC 3986 section 3.2.2, with the letters that none of its three forms may have left out rather than each form spelt
-# out: what is in brackets, or a name or IPv4 address, and a port. There is no userinfo: RFC 9110 section 4.2.4.
+# RFC 3986 section 3.2.2, with the letters that its forms may have rather than each form spelt out: what is in
+# brackets, or a name or IPv4 address, and a port. There is no userinfo: RFC 9110 section 4.2.4.
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-fvV:.%!$&'()*+,;=~_-]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
 )
+#: CONNECT is for proxies; SOURCE is Icecast's, whose version llhttp takes for one of HTTP's.
+_REFUSED_METHODS: Final = frozenset(("CONNECT", "SOURCE"))
+
+#: `struct linger`: on, for no time.
+_LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
 
@@ -97,7 +106,8 @@ class HTTP1Stream(BaseStream):
             await connection.wait_writable()
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Send the head of an answer whose body comes in pieces: with the length the headers give, else in chunks.
+        """Send the head of an answer whose body comes in pieces: of the length the headers give, else in
+        chunks.
 
         Raises:
             RuntimeError: there has been an answer.
@@ -139,7 +149,9 @@ class HTTP1Stream(BaseStream):
         if self.gone:
             raise ClientDisconnect()
         if not self.started or self.finished:
-            raise RuntimeError("the answer has not been started" if not self.started else "the answer is finished")
+            raise RuntimeError(
+                "the answer is finished" if self.started else "the answer has not been started"
+            )
         connection = self.connection
         if data and not self._bodiless:
             if self._chunked:
@@ -161,8 +173,8 @@ class HTTP1Stream(BaseStream):
         """End the answer.
 
         Raises:
-            RuntimeError: it has not begun, or its body is shorter than its Content-Length; the connection is cut, so
-                that the client knows.
+            RuntimeError: it has not begun, or its body is shorter than its Content-Length; then the
+                connection is cut, so that the client knows.
         """
         if not self.started:
             raise RuntimeError("the answer has not been started")
@@ -184,7 +196,7 @@ class HTTP1Stream(BaseStream):
             self.connection.answered(self)
         else:
             # Only the connection's end shows where this body ends: it must not look like one in good order.
-            self.connection.abort()
+            self.connection.reset()
 
     async def wait_disconnect(self) -> None:
         """Return when the client is gone, or the answer was sent."""
@@ -265,7 +277,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             return False
         parsing = self.parsing
         if not self.reading_over:
-            if parsing is None and self.in_head or parsing is not None and not parsing.opened:
+            if self.in_head if parsing is None else not parsing.opened:
                 self.refuse(Refusal(400, "the request is incomplete"))
             self.reading_over = True
         for stream in self._opened_and_waiting():
@@ -315,8 +327,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         """A head that is not the plain GET of an origin-form target from a known Host.
 
         Raises:
-            Refusal: RFC 9112 section 2.3 (the version), section 3.2 (one Host, the forms of a target), section 6 (the
-                body's length).
+            Refusal: RFC 9112 section 2.3 (the version), section 3.2 (one Host, the forms of a target),
+                section 6 (the body's length).
         """
         if stream.http_version not in ("1.1", "1.0"):
             raise Refusal(400, f"HTTP/{stream.http_version} is not spoken here")
@@ -336,6 +348,11 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
                 raise Refusal(400, "Content-Length is one number")
             if int(length) > self.hub.limits.body_size:
                 raise Refusal(413, f"the body is larger than {self.hub.limits.body_size} bytes")
+        if coding is not None or (length is not None and int(length) > 0):
+            if self.parser.should_upgrade():
+                self.upgrade_body = (
+                    b"transfer-encoding: chunked" if length is None else b"content-length: " + length
+                )
         expect = find_header(headers, b"expect")
         if expect is not None and expect.lower() == b"100-continue" and stream.http_version == "1.1":
             stream.expects_continue = True
@@ -345,7 +362,9 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         host = find_header(stream.headers, b"host")
         if host is not None and _HOST.fullmatch(host) is None:
             raise Refusal(400, "the Host field is no host")
-        if b"#" in target or stream.method == "CONNECT":
+        if stream.method in _REFUSED_METHODS:
+            raise Refusal(400, f"{stream.method} is not for a server like this")
+        if b"#" in target:
             raise Refusal(400, "the request target has none of the forms of RFC 9112 section 3.2")
         if target.startswith(b"/"):
             if hosts:
@@ -364,6 +383,12 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         """The parser has stopped; what is left of the data, where it is to go on."""
         if isinstance(error, httptools.HttpParserUpgrade):
             # None is offered here, so the request is answered as if it had not asked (RFC 9110 section 7.8).
+            framing, self.upgrade_body = self.upgrade_body, None
+            if framing is not None:
+                # It has a body, which the parser takes for the other protocol, and nobody may take for a
+                # request.
+                self.parser = httptools.HttpRequestParser(_WithoutHead(self))
+                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
             return data[error.args[0] :]
         self.refuse(error)
         return None
@@ -469,7 +494,11 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             expected = isinstance(error, asyncio.CancelledError) and (self.hub.aborting or stream.finished)
             expected = expected or (isinstance(error, ClientDisconnect) and stream.disconnected)
         if not expected:
-            what = "Exception in the app, answering" if error is not None else "The app did not complete its answer to"
+            what = (
+                "The app did not complete its answer to"
+                if error is None
+                else "Exception in the app, answering"
+            )
             _logger.error(
                 "%s %s %s", what, stream.method, ascii(stream.raw_target.decode("latin-1")), exc_info=error
             )
@@ -484,9 +513,10 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def close_after(self, stream: BaseStream) -> None:
         """Close when what was written is sent.
 
-        Where the client may still be sending, the kernel would answer that with a reset, and the answer would be lost
-        with it: so only the writing half is closed, and the rest is read and thrown away for a while (RFC 9112 section
-        9.6).
+        Where the client may still be sending, the kernel would answer that with a reset, and the answer
+        would be
+        lost with it: so only the writing half is closed, and the rest is read and thrown away for a while
+        (RFC 9112 section 9.6).
         """
         sending = bool(
             self._refused
@@ -513,6 +543,13 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             self.resume_reading()
         transport.write_eof()
 
+    def reset(self) -> None:
+        """Cut the connection at once, with an RST: the client sees an error, and not an end."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and self.client is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        self.abort()
+
     def abort(self) -> None:
         """Cut the connection at once."""
         self.reading_over = True
@@ -532,7 +569,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Enforce the time limits; called for each connection every second or so.
 
-        `since` is as old as the last sweep or older, so a limit is reached only when it has passed by as much.
+        `since` may be as old as the sweep before the event, so a limit is reached when it has passed by as
+        much.
         """
         limits = self.hub.limits
         phase = self.phase
@@ -551,7 +589,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             self._unsent = 0
         if self.hub.draining:
             self.drain()
-        if phase == BUSY or phase == CLOSING:
+        if phase in (BUSY, CLOSING):
             return
         waited = now - self.since - self.hub.interval
         if phase == IDLE:
@@ -569,6 +607,35 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
                 self.refuse(Refusal(408, "the request was not completed in time"))
                 if self.current is None:
                     self.pump()
+
+
+class _WithoutHead:
+    """The callbacks of a connection, for a parser that begins within a request: the first head is left
+    out."""
+
+    def __init__(self, connection: HTTP1Connection) -> None:
+        self._connection = connection
+        self._skipping = True
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete
+
+    def on_message_begin(self) -> None:
+        if not self._skipping:
+            self._connection.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._skipping:
+            self._connection.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._skipping:
+            self._connection.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._skipping:
+            self._skipping = False
+        else:
+            self._connection.on_headers_complete()
 
 
 def _address(value: Any) -> tuple[str, int] | None:

@@ -242,7 +242,8 @@ class Handlers:
 
     def open_stream(self, stream: Any) -> Any:
         self.opened.append(stream.path)
-        return self.handlers.get(stream.path, hello)(stream)
+        handler: Callable[[Any], Any] = self.handlers.get(stream.path, hello)
+        return handler(stream)
 
     def wants_head(self, stream: Any) -> bool:
         return stream.path in self.heads
@@ -411,7 +412,9 @@ class LoopServer:
             client.send(*pieces)
             if half_close:
                 client.half_close()
-            return client.rest()
+            answers = client.rest()
+        self.clients.remove(client)
+        return answers
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function in the loop."""
@@ -462,8 +465,8 @@ def loop_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def listen(loop_name: str) -> Iterator[Callable[..., LoopServer]]:
-    """Serve an app in a thread, on each kind of loop; keywords are bounds of `Limits`. In the end, nothing may
-    be left of any connection, and the loop must have had no complaint."""
+    """Serve an app in a thread, on each kind of loop; keywords are bounds of `Limits`. In the end, nothing
+    may be left of any connection, and the loop must have had no complaint."""
     servers: list[LoopServer] = []
 
     def listen(app: Any, *, server_header: bool = True, **limits: Any) -> LoopServer:

@@ -1,0 +1,167 @@
+"""The hot path of a connection, call by call; all that a client can see of it is tests/server's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fastweb._speedups.http1 import BaseStream
+from fastweb.limits import Limits
+from fastweb.server.connections import Connections
+
+
+def stream_of(target: bytes = b"/", method: str = "GET") -> BaseStream:
+    return BaseStream(None, method, target, [], "1.1", False)
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "raw_path", "query"),
+    [
+        (b"/", "/", b"/", b""),
+        (b"/a%20b?c=%20", "/a b", b"/a%20b", b"c=%20"),
+        (b"//a/b", "//a/b", b"//a/b", b""),
+        (b"/?", "/", b"/", b""),
+        (b"/a?b?c", "/a", b"/a", b"b?c"),
+        (b"/%ff", "/�", b"/%ff", b""),
+        (b"/http://b/c", "/http://b/c", b"/http://b/c", b""),
+        (b"*", "*", b"*", b""),
+        (b"http://a", "/", b"/", b""),
+        (b"http://a/", "/", b"/", b""),
+        (b"http://a/b?c", "/b", b"/b", b"c"),
+        (b"http://a?b/c", "/", b"/", b"b/c"),
+        (b"HTTPS://[::1]:8/b%2Fc", "/b/c", b"/b%2Fc", b""),
+    ],
+)
+def test_targets(target: bytes, path: str, raw_path: bytes, query: bytes) -> None:
+    stream = stream_of(target)
+    assert (stream.path, stream.raw_path, stream.query_string) == (path, raw_path, query)
+    stream = stream_of(target)
+    assert (stream.query_string, stream.path) == (query, path)
+
+
+def test_a_body_is_gathered_and_taken() -> None:
+    stream = stream_of()
+    assert (stream.pending(), stream.take(), stream.body) == (0, b"", b"")
+    for piece in (b"a", b"b", b"", b"cd"):
+        assert stream.feed(piece, 10)
+    assert stream.pending() == 4
+    assert stream.body == stream.body == b"abcd"
+    assert type(stream.body) is bytes
+    assert stream.take() == b"abcd"
+    assert stream.pending() == 0
+    assert stream.feed(b"efghij", 10)
+    # The bound is for the whole of it, whatever was taken already.
+    assert not stream.feed(b"k", 10)
+
+
+def test_the_rest_of_a_body_that_was_answered_is_not_kept() -> None:
+    stream = stream_of()
+    stream.finished = True
+    assert stream.feed(b"abc", 4)
+    assert stream.pending() == 0
+    assert not stream.feed(b"de", 4)
+
+
+class Transport(asyncio.Transport):
+    """One that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closing = False
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+
+@pytest.fixture
+def connect(make_stream_app: Callable[[], Any]) -> Iterator[Callable[[], tuple[Any, Transport]]]:
+    loop = asyncio.SelectorEventLoop()
+
+    def connect() -> tuple[Any, Transport]:
+        connection = Connections(make_stream_app(), Limits(), loop=loop).make_protocol()
+        transport = Transport()
+        connection.connection_made(transport)
+        return connection, transport
+
+    yield connect
+    loop.close()
+
+
+@pytest.fixture
+def make_stream_app() -> Callable[[], Any]:
+    from fastweb._speedups.response import Head
+
+    head = Head(200, ())
+
+    class App:
+        """It answers as it is called, with no coroutine."""
+
+        def open_stream(self, stream: Any) -> None:
+            stream.respond(head, stream.raw_target)
+
+        def wants_head(self, stream: Any) -> bool:
+            return False
+
+    return App
+
+
+def test_a_whole_answer_is_one_write(connect: Callable[[], tuple[Any, Transport]]) -> None:
+    connection, transport = connect()
+    connection.data_received(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+    (answer,) = transport.written
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\ncontent-length: 2\r\n\r\n/a")
+    connection.connection_lost(None)
+
+
+def test_nothing_is_written_to_who_is_gone(connect: Callable[[], tuple[Any, Transport]]) -> None:
+    for lost in (False, True):
+        connection, transport = connect()
+        streams: list[Any] = []
+        connection.hub.app.open_stream = streams.append
+        connection, transport = type(connection)(connection.hub), Transport()
+        connection.connection_made(transport)
+        connection.data_received(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        transport.closing = True
+        if lost:
+            connection.connection_lost(None)
+        from fastweb._speedups.response import Head
+
+        streams[0].respond(Head(200, ()), b"")
+        assert transport.written == []
+        with pytest.raises(RuntimeError, match="answered already"):
+            streams[0].respond(Head(200, ()), b"")
+
+
+def test_a_known_host_is_looked_at_once(connect: Callable[[], tuple[Any, Transport]]) -> None:
+    connection, transport = connect()
+    checked: list[bytes] = []
+    check = type(connection).check_head
+
+    class Counting(type(connection)):  # type: ignore[misc]
+        def check_head(self, stream: Any, hosts: int) -> None:
+            checked.append(stream.raw_target)
+            check(self, stream, hosts)
+
+    counting = Counting(connection.hub)
+    counting.connection_made(transport)
+    for path in (b"/1", b"/2"):
+        counting.data_received(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+    counting.data_received(b"GET /3 HTTP/1.1\r\nHost: b\r\n\r\n")
+    counting.data_received(b"PURGE /4 HTTP/1.1\r\nHost: b\r\n\r\n")
+    counting.data_received(b"POST /5 HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n")
+    assert checked == [b"/1", b"/3", b"/4", b"/5"]
+    assert len(transport.written) == 5
