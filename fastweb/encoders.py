@@ -248,7 +248,7 @@ def _default(obj: Any) -> Any:
     if isinstance(obj, float):
         return _checked(float(obj))
     if isinstance(obj, msgspec.Struct):
-        # PERF: 10,000 models without a response_model took 186 ms by way of dicts, and take 10 ms as fragments.
+        # PERF: 10,000 models with no response_model: 186 ms by way of dicts, 10 ms as fragments.
         serializer = serializer_of(type(obj))
         if serializer.proves(obj):
             return orjson.Fragment(serializer.dump_json(obj))
