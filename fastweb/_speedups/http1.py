@@ -427,10 +427,9 @@ class BaseConnection:
         if len(headers) >= self._max_count:
             raise Refusal(431, f"there are more than {self._max_count} header fields")
         name = name.lower()
-        size: cython.Py_ssize_t = len(value)
-        if size > 0 and value[size - 1] in (32, 9):
+        if value and value[-1] in (32, 9):
             value = value.rstrip(b" \t")  # llhttp leaves the whitespace behind a value (RFC 9112 section 5.1)
-        size = len(name)
+        size: cython.Py_ssize_t = len(name)
         if size == 4:
             if name == b"host":
                 self._hosts += 1
@@ -506,7 +505,10 @@ class BaseConnection:
             self.read_on()
             return
         self._feed(data)
-        self._advance()
+        if self.current is None:
+            self.pump()
+        if self.queue:
+            self._check_queue()
 
     def read_on(self) -> None:
         """Read what has been received already, as far as there is room for it."""
@@ -514,7 +516,9 @@ class BaseConnection:
             piece = self.unread
             self.unread = piece[_SLICE:] if len(piece) > _SLICE else None
             self._feed(piece[:_SLICE])
-            self._advance()
+            if self.current is None:
+                self.pump()
+            self._check_queue()
         if self.reading_over:
             self.unread = None
         elif self.unread is None and not self.reading_paused:
@@ -551,9 +555,7 @@ class BaseConnection:
         return True
 
     @cython.cfunc
-    def _advance(self) -> cython.bint:
-        if self.current is None:
-            self.pump()
+    def _check_queue(self) -> cython.bint:
         if len(self.queue) >= self._max_queue and not self.reading_paused:
             self.pause_reading()
         return True
@@ -615,15 +617,21 @@ class BaseConnection:
             parts.append(b"\r\n")
         else:
             parts.append(b"connection: keep-alive\r\n\r\n")
-        if not stream.gone and not self.transport.is_closing():
-            if size == 0 or bodiless or stream.method == "HEAD":
-                self._write(b"".join(parts))
-            elif size <= _LARGE:
+        large: cython.bint = False
+        if size > 0 and not bodiless and stream.method != "HEAD":
+            if size <= _LARGE:
                 parts.append(body)
-                self._write(b"".join(parts))
             else:
+                large = True
+        if not stream.gone and not (self.reading_over and self.transport.is_closing()):
+            try:
                 self._write(b"".join(parts))
-                self._write(body)
+                if large:
+                    self._write(body)
+            except RuntimeError:
+                # The transport has failed since the loop's last turn: connection_lost comes with the next.
+                if not self.transport.is_closing():
+                    raise
         self.answered(stream)
 
     def decide_close(self, stream: BaseStream, flags: cython.int) -> None:
@@ -661,7 +669,9 @@ class BaseConnection:
         if self.reading_paused and len(self.queue) < self._max_queue:
             self.resume_reading()
         if self.queue or (self.parsing is not None and self.parsing is not stream):
-            if not self._pumping:
+            if self.transport.is_closing():
+                self.queue.clear()
+            elif not self._pumping:
                 # Not from here: this may be within the step of a Task, and the next request is not part of
                 # it.
                 self.loop.call_soon(self.pump_later)

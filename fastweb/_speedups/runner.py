@@ -32,6 +32,7 @@ import asyncio
 import sys
 from asyncio import tasks as _tasks
 from contextvars import copy_context
+from functools import partial
 from sys import getrefcount
 from typing import Any
 from weakref import getweakrefcount, ref
@@ -68,6 +69,7 @@ class Carrier:
     _task: Any
     _stream: Any
     _outcome: Any
+    _parked: cython.bint
     _attached: cython.bint
     _ended: cython.bint
 
@@ -80,6 +82,7 @@ class Carrier:
         self._task = None
         self._stream = None
         self._outcome = None
+        self._parked = False
         self._attached = False
         self._ended = False
 
@@ -114,6 +117,7 @@ class Carrier:
             if self._outcome is not None:
                 raise self._outcome
             raise StopIteration
+        self._parked = True
         self._wake._asyncio_future_blocking = True
         return self._wake
 
@@ -233,16 +237,18 @@ class Runner:
             stream.ended(error)
             raise
         if task.done():
-            stream.ended(_CancelledError() if task.cancelled() else task.exception())
-            return True
-        self.tasks.add(task)
-
-        def ended(task: Any) -> None:
-            self.tasks.discard(task)
-            stream.ended(_CancelledError() if task.cancelled() else task.exception())
-
-        task.add_done_callback(ended)
+            self._eager_ended(stream, task)
+        else:
+            self.tasks.add(task)
+            task.add_done_callback(partial(self._eager_ended, stream))
+        # An error's traceback leads to this frame (where it is one of Python's), which must not lead to
+        # the error.
+        task = None
         return True
+
+    def _eager_ended(self, stream: Any, task: Any) -> None:
+        self.tasks.discard(task)
+        stream.ended(_CancelledError() if task.cancelled() else task.exception())
 
     @cython.cfunc
     def _run_spare(self, coroutine: Any, stream: Any) -> cython.bint:
@@ -285,8 +291,7 @@ class Runner:
             getrefcount(task) != references
             or getweakrefcount(task) != 1
             # Not cancelling(), which uncancel() sets back though the cancel is on its way.
-            or task._must_cancel
-            or carrier._wake.done()
+            or (carrier._wake.done() if carrier._parked else task._must_cancel)
             or task._callbacks
             or task.get_name() is not self._name
         ):
@@ -299,8 +304,7 @@ class Runner:
             if error is not None and not isinstance(error, (Exception, _CancelledError)):
                 raise error
         finally:
-            # The error's traceback holds this frame (where it is one of Python's), which must not hold the
-            # error.
+            # As above.
             error = None
         return True
 

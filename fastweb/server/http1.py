@@ -545,6 +545,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
 
     def reset(self) -> None:
         """Cut the connection at once, with an RST: the client sees an error, and not an end."""
+        if self.transport.is_closing():
+            return
         sock = self.transport.get_extra_info("socket")
         if sock is not None and self.client is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
@@ -594,6 +596,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         waited = now - self.since - self.hub.interval
         if phase == IDLE:
             if waited >= limits.keep_alive_timeout:
+                self.reading_over = True
                 self.phase = CLOSING
                 self.transport.close()
         elif phase == LINGER:
@@ -601,6 +604,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
                 self.abort()
         elif waited >= (limits.header_timeout if phase == HEAD else limits.body_timeout):
             if phase == HEAD and not self.in_head:
+                self.reading_over = True
                 self.phase = CLOSING
                 self.transport.close()  # it has sent nothing at all
             else:

@@ -12,6 +12,7 @@ import dataclasses
 import logging
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -168,6 +169,8 @@ class Reloader(Supervisor):
 def _run_portable(config: Config) -> int:
     """Where processes cannot be handed sockets (Windows): each worker binds for itself."""
     configure_logging(config.log_level)
+    # A shell starts what it puts into the background with SIGINT ignored; whoever sends it means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     changed = threading.Event()
     path = [""]
 

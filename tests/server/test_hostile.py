@@ -369,7 +369,7 @@ def test_trailers_and_extensions_are_bounded(listen: Listen, api: FastWeb) -> No
         "a trailer without end": [b"0\r\nA: "] + [b"b" * 1000] * 60,
         "trailers without end": [b"0\r\n"] + [b"A: b\r\n"] * 60,
         "an extension without end": [b"2;a="] + [b"b" * 1000] * 60,
-        "extensions without end": [b"1;a=" + b"b" * 100 + b"\r\nx\r\n"] * 60,
+        "extensions without end": [b"1;a=" + b"b" * 100 + b"\r\nx\r\n"] * 600,
         "zeros without end": [b"0" * 1000] * 60,
     }
     for path in (b"/items", b"/stream"):

@@ -74,6 +74,8 @@ class Transport(asyncio.Transport):
         self.closing = False
 
     def write(self, data: Any) -> None:
+        if self.closing:
+            raise RuntimeError("the handler is closed")  # so does uvloop's
         self.written.append(bytes(data))
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
