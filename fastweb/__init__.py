@@ -1,4 +1,4 @@
-"""fastweb: FastAPI's API, its own server, an order of magnitude faster."""
+"""fastweb: FastAPI's API, its own server, many times as fast."""
 
 from fastweb import status as status
 from fastweb._speedups import is_compiled as is_compiled

@@ -703,9 +703,10 @@ def test_nothing_is_left_of_any_of_them(listen: Listen, api: FastWeb) -> None:
     attack()
     attack()
     after = counts()
-    assert after["HTTP1Connection"] <= before["HTTP1Connection"] == 0
-    assert after["HTTP1Stream"] <= before["HTTP1Stream"] == 0
-    assert after["Request"] <= before["Request"] == 0
+    # Another test of this process may have kept one of its own; none is added to it.
+    assert after["HTTP1Connection"] <= before["HTTP1Connection"]
+    assert after["HTTP1Stream"] <= before["HTTP1Stream"]
+    assert after["Request"] <= before["Request"]
     assert after["Future"] <= before["Future"] + 5
     assert len(gc.get_objects()) - objects < 500
 
