@@ -82,7 +82,7 @@ class Stream(Protocol):
     body_complete: bool
     #: The answer's head has gone out (an error can no longer become a 500).
     started: bool
-    #: The client is gone, or will not get more than it has.
+    #: The client is gone, or has ended its side; what it asked for in full is still answered.
     disconnected: bool
 
     async def receive(self) -> bytes:

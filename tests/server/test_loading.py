@@ -2,39 +2,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fastweb import FastWeb
 from fastweb.server import StartupError
 from fastweb.server.config import Config, ConfigError
 from fastweb.server.loading import is_app, load_app
-
-
-class App:
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    async def answer(self, stream: Any) -> None:
-        self.seen.append(stream.path)
-        stream.start(200, [(b"content-length", b"5")])
-        await stream.send(b"hello")
-        stream.finish()
-
-    def open_stream(self, stream: Any) -> Any:
-        return self.answer(stream)
-
-    def wants_head(self, stream: Any) -> bool:
-        return False
-
-    @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
-        self.seen.append("up")
-        yield
-        self.seen.append("down")
 
 
 @pytest.fixture
@@ -76,10 +53,10 @@ def test_the_ways_to_name_an_app(app_dir: Path, target: str, options: dict[str, 
 
 
 def test_an_object_is_its_own_name() -> None:
-    app = App()
+    app = FastWeb()
     assert load_app(Config(app=app)) is app
-    made = load_app(Config(app=App, factory=True))
-    assert isinstance(made, App)
+    made = load_app(Config(app=FastWeb, factory=True))
+    assert isinstance(made, FastWeb)
 
 
 @pytest.mark.usefixtures("imports")
