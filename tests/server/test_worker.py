@@ -250,8 +250,10 @@ def test_a_script_that_runs_its_app(start: Serve, app_dir: Path, workers: str) -
     (app_dir / "script.py").write_text(SCRIPT)
     server = start("script.py", workers).ready()
     assert (server.get() == str(server.process.pid)) is (workers == "1")
-    assert server.stop() == 0
     again = [f"name __mp_main__ ['{workers}']"] * (2 if workers == "2" else 0)
+    # The first worker answers while the second may still be loading the script.
+    server.until(lambda: server.out.count("__mp_main__") >= len(again))
+    assert server.stop() == 0
     assert server.out.splitlines() == [f"name __main__ ['{workers}']", *again, "after"]
 
 
