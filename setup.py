@@ -33,6 +33,7 @@ else:
 
 #: The hot modules, fastweb/_speedups/<name>.py. The test of the build holds that none is missing here.
 EXTENSIONS = (
+    "answer",
     "http1",
     "models",
     "plan",

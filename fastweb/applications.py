@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapp
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fastweb._speedups.answer import Dispatcher
 from fastweb._speedups.router import FULL, NONE
 from fastweb.concurrency import is_async_callable, run_in_threadpool
 from fastweb.datastructures import URL, Default, DefaultPlaceholder, State, URLPath
@@ -112,6 +113,8 @@ class FastWeb:
             **(exception_handlers or {}),
         }
         self._lifespan_state: dict[str, Any] = {}
+        self._dispatcher = Dispatcher(self)
+        self.open_stream = self._dispatcher.open
 
     # Declaring: the router's own methods, and error handlers
 
@@ -199,24 +202,24 @@ class FastWeb:
         """The path of the route of that name; see `APIRouter.url_path_for`."""
         return self.router.url_path_for(name, **path_params)
 
-    # Our server's door: fastweb.types.StreamApp
-
-    def open_stream(self, stream: Stream) -> Coroutine[Any, Any, None]:
-        """Take a request; what is returned answers it."""
-        path = without_root(stream.path, self.root_path)
-        status, route, params = self.router.match(stream.method, path)
-        request = Request.from_stream(stream, self, route, params)
-        if status == FULL:
-            answer: Coroutine[Any, Any, None] = route.serve(self, request, stream)
-            return answer
-        return self._not_found(request, stream, status, route, path)
+    # Our server's door: fastweb.types.StreamApp; open_stream is the dispatcher's
 
     def wants_head(self, stream: Stream) -> bool:
         """Whether the endpoint is to be called before the body is here: it takes the request, and may read it
         in pieces.
         """
-        status, route, _ = self.router.match(stream.method, without_root(stream.path, self.root_path))
+        status, route, _ = self._dispatcher.find(stream)
         return status != FULL or not route.plan.has_body
+
+    def undispatched(self, stream: Stream, found: tuple[int, Any, Any]) -> Coroutine[Any, Any, None]:
+        """What answers a stream that no route takes."""
+        status, route, params = found
+        request = Request.from_stream(stream, self, route, params)
+        return self._not_found(request, stream, status, route, self.path_within(stream.path))
+
+    def path_within(self, path: str) -> str:
+        """What routes see of a path."""
+        return without_root(path, self.root_path)
 
     async def _not_found(self, request: Request, stream: Stream, status: int, route: Any, path: str) -> None:
         if status != NONE:
@@ -326,7 +329,7 @@ class FastWeb:
         request.scope = scope
         try:
             if status == FULL:
-                await route.serve(self, request, stream)
+                await route.general(self, request, stream)
             else:
                 await self._not_found(request, stream, status, route, path)
         except ClientDisconnect:

@@ -279,7 +279,7 @@ def dump_untyped(value: Any) -> bytes:
         return _dump_slowly(value)
     # PERF: orjson writes null for NaN; and jsonable_encoder drops keys that begin with "_sa". To look for
     # either in the document costs 1% of writing it; only then is the value looked through.
-    if b'"_sa' in document or (b"null" in document and not all_finite(value)):
+    if document.find(b'"_sa') >= 0 or (document.find(b"null") >= 0 and not all_finite(value)):
         return _dump_slowly(value)
     return document
 

@@ -6,7 +6,7 @@ import http.cookies
 import json
 import math
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Literal
@@ -326,6 +326,19 @@ class StreamingResponse(Response):
 def is_body_allowed(status: int | None) -> bool:
     """Whether an answer of this status may have a body (RFC 9110 section 6.4.1)."""
     return status is None or not (status < 200 or status in (204, 205, 304))
+
+
+def begin_response(response: Any, stream: Stream) -> Coroutine[Any, Any, None] | None:
+    """Send a response that is whole at once; for any other, what is returned sends it (`send_response`)."""
+    if (
+        isinstance(response, Response)
+        and response.background is None
+        and type(response).answer is Response.answer
+        and type(response).__call__ is Response.__call__
+    ):
+        stream.respond(Head(response.status_code, response.raw_headers), bytes(response.body))
+        return None
+    return send_response(response, stream)
 
 
 async def send_response(response: Any, stream: Stream) -> None:

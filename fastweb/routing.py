@@ -9,25 +9,36 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from fastweb._speedups.answer import Operation
 from fastweb._speedups.response import Head
 from fastweb._speedups.router import NONE, Matcher
 from fastweb.concurrency import run_in_threadpool
 from fastweb.datastructures import Default, DefaultPlaceholder, URLPath
 from fastweb.dependencies.calls import describe, return_annotation_of, yields
 from fastweb.dependencies.dependant import dependant_of
+from fastweb.dependencies.operation import operation_of
 from fastweb.dependencies.plan import CallPlan, Outcome
 from fastweb.encoders import dump_untyped, jsonable_encoder
 from fastweb.exceptions import EndpointContext, FastWebError, RequestValidationError, ResponseValidationError
 from fastweb.lifespan import event_context, lifespan_context
 from fastweb.params import Depends
 from fastweb.paths import compile_path, fill_path, matcher_parts
-from fastweb.requests import Request
-from fastweb.responses import JSONResponse, ORJSONResponse, Response, is_body_allowed, send_response
+from fastweb.requests import Request, parse_json
+from fastweb.responses import (
+    HTMLResponse,
+    JSONResponse,
+    ORJSONResponse,
+    PlainTextResponse,
+    Response,
+    begin_response,
+    is_body_allowed,
+    send_response,
+)
 from fastweb.types import Stream
 from fastweb.validation.schema import schema_of
 from fastweb.validation.serializer import ResponseErrors, Serializer, serializer_of
@@ -155,18 +166,18 @@ class APIRoute(BaseRoute):
         self.response_model = self._model(response_model)
         self._names = frozenset(self.param_convertors)
         self.plan = self._make_plan(None)
-        self._overridden: tuple[Any, CallPlan] | None = None
+        self._overridden: tuple[Any, CallPlan, Operation] | None = None
         self._serializer = self._make_serializer()
         self._options = self._dump_options()
         self._response_class = (
             response_class.value if isinstance(response_class, DefaultPlaceholder) else response_class
         )
-        #: The endpoint's value becomes JSON straight away; no response object is made.
-        self._direct = self._response_class in (JSONResponse, ORJSONResponse)
         self._bodiless = not is_body_allowed(self.status_code)
-        self._head = (
-            Head(self.status_code or 200, ((b"content-type", b"application/json"),)) if self._direct else None
-        )
+        #: Makes the answer's body of the endpoint's value, with no response object; None where the response
+        #: class may do what it likes.
+        self._encode = self._make_encoder()
+        self._head = None if self._encode is None else self._make_head()
+        self.operation = self._make_operation(self.plan)
 
     def __repr__(self) -> str:
         return (
@@ -227,42 +238,65 @@ class APIRoute(BaseRoute):
         usual = {"include": None, "exclude": None, "by_alias": True}
         return {name: value for name, value in given.items() if value != usual.get(name, False)}
 
+    def _make_encoder(self) -> Callable[[Any], bytes] | None:
+        if self._response_class in (JSONResponse, ORJSONResponse):
+            if self._bodiless:
+                return _no_body
+            return dump_untyped if self._serializer is None else self._encode_model
+        if self._response_class in (PlainTextResponse, HTMLResponse) and not self._bodiless:
+            return self._encode_text
+        return None
+
+    def _make_head(self) -> Head:
+        media_type = self._response_class.media_type or ""
+        if media_type.startswith("text/"):
+            media_type += f"; charset={self._response_class.charset}"
+        return Head(self.status_code or 200, ((b"content-type", media_type.encode()),))
+
+    def _make_operation(self, plan: CallPlan) -> Operation:
+        return operation_of(self, plan, self._encode, self._head)
+
     # For each request
 
-    def serve(self, app: Any, request: Request, stream: Stream) -> Any:
-        """The coroutine that answers a request which this route matched."""
-        plan = self.plan
-        if app.dependency_overrides:
-            plan = self._plan_with(app.dependency_overrides)
-        if plan.is_plain and plan.is_async:
-            return self._serve_plain(app, plan, request, stream)
-        return self._serve(app, plan, request, stream)
-
-    def _plan_with(self, overrides: Mapping[Callable[..., Any], Callable[..., Any]]) -> CallPlan:
+    def operation_with(self, overrides: Mapping[Callable[..., Any], Callable[..., Any]]) -> Operation:
+        """`operation`, with functions that stand in for dependencies."""
+        if not overrides:
+            return self.operation
         key = dict(overrides)
         if self._overridden is None or self._overridden[0] != key:
-            self._overridden = (key, self._make_plan(key))
-        return self._overridden[1]
+            plan = self._make_plan(key)
+            self._overridden = (key, plan, self._make_operation(plan))
+        return self._overridden[2]
 
-    async def _serve_plain(self, app: Any, plan: CallPlan, request: Request, stream: Stream) -> None:
-        """An async endpoint that takes nothing but values of the request: the shortest way."""
-        try:
-            body = None
-            if plan.has_body:
-                if stream.body_complete and request._body is None:
-                    request._body = body = stream.body
-                else:
-                    body = await request.body()
-            result = await plan.call(**plan.solve_plain(request, body))
-            if self._direct and not isinstance(result, Response):
-                stream.respond(self._head, self._encode(result))  # type: ignore[arg-type]
-            else:
-                await send_response(self._response(result, None), stream)
-        except Exception as error:
-            self._locate(error)
-            await app.handle_exception(request, stream, error)
+    def _plan_with(self, overrides: Mapping[Callable[..., Any], Callable[..., Any]]) -> CallPlan:
+        self.operation_with(overrides)
+        return self.plan if not overrides or self._overridden is None else self._overridden[1]
 
-    async def _serve(self, app: Any, plan: CallPlan, request: Request, stream: Stream) -> None:
+    # What its operation asks for: fastweb._speedups.answer.Operation
+
+    def request(self, stream: Stream, app: Any, path_params: Any) -> Request:
+        """The request that a stream carries."""
+        return Request.from_stream(stream, app, self, path_params)
+
+    def invalid(self, errors: list[dict[str, Any]], body: bytes | None) -> RequestValidationError:
+        """The exception for a request that does not fit."""
+        return RequestValidationError(errors, body=parse_json(body) if body else None)
+
+    def failed(
+        self, app: Any, request: Request, stream: Stream, error: Exception
+    ) -> Coroutine[Any, Any, None]:
+        """What answers an exception."""
+        self._locate(error)
+        answer: Coroutine[Any, Any, None] = app.handle_exception(request, stream, error)
+        return answer
+
+    def respond(self, value: Any, stream: Stream) -> Coroutine[Any, Any, None] | None:
+        """Send what the endpoint returned as a response: at once, or by what is returned."""
+        return begin_response(self._response(value, None), stream)
+
+    async def general(self, app: Any, request: Request, stream: Stream) -> None:
+        """Answer any request."""
+        plan = self._plan_with(app.dependency_overrides)
         try:
             body = await request.body() if plan.has_body else None
             if plan.has_exits:
@@ -283,7 +317,11 @@ class APIRoute(BaseRoute):
             else:
                 outcome = await plan.solve(request, body, None, None)
                 result = await self._call(plan, outcome.values)
-                if self._direct and outcome.response is None and not isinstance(result, Response):
+                if (
+                    self._encode is not None
+                    and outcome.response is None
+                    and not isinstance(result, Response)
+                ):
                     stream.respond(self._head, self._encode(result))  # type: ignore[arg-type]
                     if outcome.background is not None:
                         await stream.drain()
@@ -299,20 +337,22 @@ class APIRoute(BaseRoute):
             return await plan.call(**values)
         return await run_in_threadpool(plan.call, **values)
 
-    def _encode(self, result: Any) -> bytes:
-        """The JSON of what the endpoint returned.
+    def _encode_model(self, result: Any) -> bytes:
+        """The JSON of what the endpoint returned, as the response model has it.
 
         Raises:
             ResponseValidationError: it does not fit the response model.
         """
-        if self._bodiless:
-            return b""
-        if self._serializer is None:
-            return dump_untyped(result)
         try:
-            return self._serializer.dump_json(result, **self._options)
+            return self._serializer.dump_json(result, **self._options)  # type: ignore[union-attr]
         except ResponseErrors as error:
             raise ResponseValidationError(error.errors, body=result) from None
+
+    def _encode_text(self, result: Any) -> bytes:
+        """The text that the endpoint returned."""
+        if type(result) is str and self._serializer is None:
+            return result.encode()
+        return bytes(self._response_class(self._jsonable(result)).body)
 
     def _response(self, result: Any, outcome: Outcome | None) -> Any:
         """The response for what the endpoint returned, with what the dependencies added to it."""
@@ -330,7 +370,7 @@ class APIRoute(BaseRoute):
         arguments: dict[str, Any] = {} if status is None else {"status_code": status}
         if background is not None:
             arguments["background"] = background
-        if self._direct:
+        if self._encode is not None and self._response_class in (JSONResponse, ORJSONResponse):
             content = self._encode(result) if is_body_allowed(status) else b""
             response = Response(content, media_type="application/json", **arguments)
         else:
@@ -429,7 +469,8 @@ class APIRouter:
     def match(self, method: str, path: str) -> tuple[int, Any, dict[str, Any] | None]:
         """Which route answers; see `fastweb._speedups.router.Matcher.match`."""
         if len(self._matched) != len(self.routes):
-            self._compile()
+            self._matched = list(self.routes)
+            self._matcher = self.matcher()
         found: tuple[int, Any, dict[str, Any] | None] = self._matcher.match(method, path)
         return found
 
@@ -440,14 +481,14 @@ class APIRouter:
         other = path.rstrip("/") if path.endswith("/") else path + "/"
         return other if self.match(method, other)[0] != NONE else None
 
-    def _compile(self) -> None:
+    def matcher(self) -> Matcher:
+        """What finds the routes that there are now."""
         matcher = Matcher()
         for route in self.routes:
             if isinstance(route, APIRoute):
                 matcher.add(matcher_parts(route.path), route.methods, route, route.path_regex)
         matcher.freeze()
-        self._matcher = matcher
-        self._matched = list(self.routes)
+        return matcher
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """The path of the route of that name.
@@ -645,6 +686,10 @@ class _Inclusion:
             route = type(route)(path, route.endpoint, **_within(parent, _within(self, options)))
         parent._add(route, parent._behind(self.last))
         self.last = route
+
+
+def _no_body(result: Any) -> bytes:
+    return b""
 
 
 #: What a route was made with, each under the same name.

@@ -45,6 +45,20 @@ boundscheck = wraparound = cdivision = nonecheck = initializedcheck = _option
 infer_types = profile = binding = _option
 
 
+#: C's null pointer.
+NULL: Any = None
+
+
+def pointer(_type: Any) -> Any:
+    """The type of pointers to a type."""
+    return _type
+
+
+def address(value: Any) -> Any:
+    """A pointer to a variable."""
+    return value
+
+
 def cast(_type: Any, value: Any, typecheck: builtins.bool = False) -> Any:
     """The value as it is; compiled, it is taken for one of that C or extension type."""
     return value

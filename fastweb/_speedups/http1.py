@@ -39,8 +39,8 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-from fastweb._speedups.request import split_target, unquote
-from fastweb._speedups.response import HAS_CLOSE, HAS_DATE, HAS_LENGTH, HAS_SERVER
+from fastweb._speedups.request import unquote
+from fastweb._speedups.response import HAS_CLOSE, HAS_DATE, HAS_LENGTH, HAS_SERVER, Head
 
 __all__ = [
     "BODY",
@@ -51,6 +51,7 @@ __all__ = [
     "IDLE",
     "LINGER",
     "BaseConnection",
+    "BaseHub",
     "BaseStream",
     "Refusal",
 ]
@@ -178,7 +179,14 @@ class BaseStream:
                     target = target[slash:]
                 else:
                     target = b"/" + (target[query:] if query >= 0 else b"")
-        self._raw_path, self._query = split_target(target)
+        # A fragment is no part of a target, and stays where it is.
+        mark: cython.Py_ssize_t = target.find(b"?") if 63 in target else -1
+        if mark < 0:
+            self._raw_path = target
+            self._query = b""
+        else:
+            self._raw_path = target[:mark]
+            self._query = target[mark + 1 :]
         return True
 
     @property
@@ -264,7 +272,7 @@ class BaseStream:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    def respond(self, head: Any, body: Any) -> None:
+    def respond(self, head: Head, body: Any) -> None:
         """Send a whole answer (`fastweb.types.Stream.respond`).
 
         Raises:
@@ -288,6 +296,37 @@ class BaseStream:
             self.connection.app_ended(self, error)
 
 
+#: Content-Length fields of short bodies, each made once: to write a number costs as much as to join a head.
+_LENGTH_LINES: list = [None] * 2048
+
+
+@cython.cfunc
+@cython.inline
+def _length_line(size: cython.Py_ssize_t) -> bytes:
+    if size >= 2048:
+        return b"content-length: %d\r\n" % size
+    line: bytes = _LENGTH_LINES[size]
+    if line is None:
+        line = b"content-length: %d\r\n" % size
+        _LENGTH_LINES[size] = line
+    return line
+
+
+@cython.cclass
+class BaseHub:
+    """What a worker's connections share, as far as the hot path looks at it: see
+    `fastweb.server.connections.Connections`.
+    """
+
+    now = cython.declare(cython.double, visibility="public")
+    draining = cython.declare(cython.bint, visibility="public")
+    own_lines = cython.declare(bytes, visibility="public")
+    requests_total = cython.declare(cython.longlong, visibility="public")
+
+    def lines_beside(self, flags: int) -> bytes:
+        raise NotImplementedError
+
+
 @cython.cclass
 class BaseConnection:
     """The parser's callbacks, the queue, and whole answers.
@@ -295,7 +334,7 @@ class BaseConnection:
     The subclass has what is rare or asynchronous: the methods at the end.
     """
 
-    hub = cython.declare(object, visibility="readonly")
+    hub = cython.declare(BaseHub, visibility="readonly")
     loop = cython.declare(object, visibility="readonly")
     parser = cython.declare(object, visibility="public")
     transport = cython.declare(object, visibility="public")
@@ -332,7 +371,9 @@ class BaseConnection:
     _begun: cython.int
     _body_read: cython.Py_ssize_t
     _hosts: cython.int
+    _lengths: cython.int
     _unusual: cython.bint
+    _connection_seen: cython.bint
     _pumping: cython.bint
     _max_head: cython.Py_ssize_t
     _max_target: cython.Py_ssize_t
@@ -374,7 +415,9 @@ class BaseConnection:
         self._begun = 0
         self._body_read = 0
         self._hosts = 0
+        self._lengths = 0
         self._unusual = False
+        self._connection_seen = False
         self._pumping = False
         self._max_head = limits.head_size
         self._max_target = limits.target_size
@@ -407,7 +450,9 @@ class BaseConnection:
         self._head_read = 0
         self._begun += 1
         self._hosts = 0
+        self._lengths = 0
         self._unusual = False
+        self._connection_seen = False
         self.in_head = True
         if self.phase == _IDLE:
             self.phase = _HEAD
@@ -441,24 +486,49 @@ class BaseConnection:
         elif size == 7:
             if name == b"upgrade":
                 self._unusual = True
+        elif size == 10:
+            if name == b"connection":
+                self._connection_seen = True
         elif size == 14:
             if name == b"content-length":
-                self._unusual = True
+                self._lengths += 1
+                if self._lengths > 1 or not self._is_short_length(value):
+                    self._unusual = True
+        elif size == 16:
+            if name == b"proxy-connection":
+                self._connection_seen = True  # llhttp heeds it, too
         elif size == 17:
             if name == b"transfer-encoding":
                 self._unusual = True
         headers.append((name, value))
 
+    @cython.cfunc
+    def _is_short_length(self, value: bytes) -> cython.bint:
+        """A number of bytes that a body may have; what is not, `check_head` looks at."""
+        i: cython.Py_ssize_t
+        n: cython.Py_ssize_t = len(value)
+        if n == 0 or n > 15:
+            return False
+        length: cython.longlong = 0
+        for i in range(n):
+            digit: cython.int = value[i] - 48
+            if digit < 0 or digit > 9:
+                return False
+            length = length * 10 + digit
+        return length <= self._max_body
+
     def on_headers_complete(self) -> None:
         self.in_head = False
         parser = self.parser
-        version: str = parser.get_http_version()
+        keep_alive: cython.bint = parser.should_keep_alive()
+        # With no Connection field, only HTTP/1.1 is kept alive (RFC 9112 section 9.3).
+        version: str = "1.1" if keep_alive and not self._connection_seen else parser.get_http_version()
         method: str = _METHODS.get(parser.get_method())
         if method is None:
             self._unusual = True
             method = parser.get_method().decode("ascii")
         stream = self._make_stream(
-            self, method, self._target, self._headers, version, not parser.should_keep_alive()
+            self, method, self._target, self._headers, version, not keep_alive
         )
         self.parsing = stream
         if (
@@ -466,7 +536,7 @@ class BaseConnection:
             or self._hosts != 1
             or version != "1.1"
             or not self._target.startswith(b"/")
-            or b"#" in self._target
+            or 35 in self._target  # "#"
         ):
             self.check_head(stream, self._hosts)
         if self.phase == _HEAD:
@@ -595,10 +665,10 @@ class BaseConnection:
             self._run(coroutine, stream)
 
     @cython.ccall
-    def write_answer(self, stream: BaseStream, head: Any, flags: cython.int, body: Any) -> Any:
+    def write_answer(self, stream: BaseStream, head: Head, flags: cython.int, body: Any) -> Any:
         """Write a whole answer and go on to the next request."""
         status: cython.int = head.status
-        hub = self.hub
+        hub: BaseHub = self.hub
         stream.status = status
         if flags & _FLAG_CLOSE or hub.draining or stream.expects_continue:
             self.decide_close(stream, flags)
@@ -610,7 +680,7 @@ class BaseConnection:
         bodiless: cython.bint = status == 204 or status == 304
         size: cython.Py_ssize_t = len(body)
         if flags & _FLAG_LENGTH == 0 and not bodiless:
-            parts.append(b"content-length: %d\r\n" % size)
+            parts.append(_length_line(size))
         if stream.close:
             parts.append(b"connection: close\r\n\r\n")
         elif stream.http_version == "1.1":
@@ -647,7 +717,7 @@ class BaseConnection:
     @cython.ccall
     def answered(self, stream: BaseStream) -> Any:
         """An answer is complete: log it, then close, or turn to the next request."""
-        hub = self.hub
+        hub: BaseHub = self.hub
         hub.requests_total += 1
         if self.access_log is not None:
             self.access_log(self.client, stream.method, stream.raw_target, stream.http_version, stream.status)

@@ -12,7 +12,7 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-from fastweb._speedups.request import parse_query
+from fastweb._speedups.request import parse_cookies, parse_query
 
 __all__ = ["COOKIE", "GENERAL", "HEADER", "INTEGER", "PATH", "QUERY", "TEXT", "Parameter", "extract"]
 
@@ -113,6 +113,16 @@ def _from_headers(headers: Any, name: bytes, many: cython.bint) -> Any:
 
 
 @cython.cfunc
+def _cookies(headers: Any) -> dict:
+    """The cookies of all Cookie fields; of two with one name, the later."""
+    cookies: dict = {}
+    for field in headers:
+        if field[0] == b"cookie":
+            cookies.update(parse_cookies(cython.cast(bytes, field[1]).decode("latin-1")))
+    return cookies
+
+
+@cython.cfunc
 @cython.inline
 def _is_integer(text: str) -> cython.bint:
     """-?[0-9]{1,18}"""
@@ -127,9 +137,10 @@ def _is_integer(text: str) -> cython.bint:
     return True
 
 
+@cython.ccall
 def extract(
-    parameters: list, path_params: Any, query: bytes, headers: Any, request: Any, values: dict, errors: list
-) -> None:
+    parameters: list, path_params: Any, query: bytes, headers: Any, values: dict, errors: list
+) -> Any:
     """Fill in the arguments of one call.
 
     Arguments:
@@ -137,11 +148,11 @@ def extract(
         path_params: what the route matched, a dict or None.
         query: the query string as it came.
         headers: pairs of bytes, names in lower case.
-        request: has the cookies as a dict, `request.cookies`.
         values: the call's keyword arguments; filled in.
         errors: FastAPI's error dicts; every one that is found is appended.
     """
     pairs: list = None
+    cookies: dict = None
     for item in parameters:
         parameter: Parameter = item
         source: cython.int = parameter.source
@@ -157,7 +168,9 @@ def extract(
         elif source == _HEADER:
             raw = _from_headers(headers, parameter.alias_bytes, parameter.many)
         else:
-            raw = request.cookies.get(parameter.alias)
+            if cookies is None:
+                cookies = _cookies(headers)
+            raw = cookies.get(parameter.alias)
             if parameter.many and not raw:
                 raw = None
         if raw is None:

@@ -4,6 +4,9 @@ All of it is linear in its input, works on bytes as they came and returns plain 
 that of `urllib.parse.unquote` (RFC 3986 section 2.1; a byte sequence that is no UTF-8 becomes U+FFFD),
 queries are application/x-www-form-urlencoded (URL Standard section 5.1) as
 `urllib.parse.parse_qsl(keep_blank_values=True)` reads them.
+
+PERF: `b"%" in raw` takes raw for an iterable of ints first, and makes and drops an exception: 150 ns, where
+`37 in raw` takes 3 compiled and 20 in plain Python.
 """
 
 import urllib.parse
@@ -14,7 +17,10 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-__all__ = ["find_header", "parse_cookies", "parse_query", "split_target", "unquote"]
+__all__ = ["find_header", "parse_cookies", "parse_query", "unquote"]
+
+_PERCENT: cython.uchar = 37
+_PLUS: cython.uchar = 43
 
 _HEX = {}
 for _high in "0123456789abcdefABCDEF":
@@ -39,41 +45,41 @@ def _unquote_bytes(raw: bytes) -> bytes:
     return b"".join(out)
 
 
+@cython.ccall
 def unquote(raw: bytes) -> str:
     """Percent-decode, then read as UTF-8; what is not UTF-8 becomes U+FFFD."""
-    if b"%" in raw:
+    if _PERCENT in raw:
         raw = _unquote_bytes(raw)
     return raw.decode("utf-8", "replace")
-
-
-def split_target(target: bytes) -> tuple:
-    """Cut an origin-form target at its first "?": (raw path, query). A fragment is no part of a target and
-    stays.
-    """
-    at: cython.Py_ssize_t = target.find(b"?")
-    if at < 0:
-        return target, b""
-    return target[:at], target[at + 1 :]
 
 
 @cython.cfunc
 @cython.inline
 def _word(raw: bytes) -> str:
-    if b"+" in raw:
+    if _PLUS in raw:
         raw = raw.replace(b"+", b" ")
     if not raw.isascii():
         # No URL has such bytes (RFC 3986 section 2); they are read as Latin-1, whatever stands
         # percent-encoded between them.
         return urllib.parse.unquote(raw.decode("latin-1"))
-    if b"%" in raw:
+    if _PERCENT in raw:
         raw = _unquote_bytes(raw)
     return raw.decode("utf-8", "replace")
 
 
+@cython.ccall
 def parse_query(query: bytes) -> list:
     """Read a query string into its (name, value) pairs, in order; names may repeat, values may be empty."""
     pairs: list = []
     if not query:
+        return pairs
+    if _PERCENT not in query and _PLUS not in query and query.isascii():
+        text: str = query.decode("ascii")
+        plain: str
+        for plain in text.split("&"):
+            if plain:
+                name, _, value = plain.partition("=")
+                pairs.append((name, value))
         return pairs
     for item in query.split(b"&"):
         field: bytes = item
@@ -130,6 +136,7 @@ def _unquote_cookie(value: str) -> str:
     return "".join(pieces)
 
 
+@cython.ccall
 def parse_cookies(header: str) -> dict:
     """Read a Cookie field as browsers write it (RFC 6265 section 4.2.1, leniently): a later name wins."""
     cookies: dict = {}

@@ -74,12 +74,6 @@ class Head:
         flags: which of HAS_LENGTH, HAS_CLOSE, HAS_DATE, HAS_SERVER hold for its fields.
     """
 
-    status = cython.declare(cython.int, visibility="readonly")
-    headers = cython.declare(object, visibility="readonly")
-    http1 = cython.declare(bytes, visibility="readonly")
-    flags = cython.declare(cython.int, visibility="readonly")
-    length = cython.declare(cython.longlong, visibility="readonly")
-
     def __init__(self, status: cython.int, headers: Any) -> None:
         line = _STATUS_LINES.get(status)
         if line is None or status < 200:

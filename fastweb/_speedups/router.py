@@ -181,17 +181,11 @@ class Found:
 class Matcher:
     """The routes of one router. Add them all, `freeze`, then `match`, from as many threads as may be."""
 
-    _root: Node
-    _regexes: list
-    _fixed: dict
-    _table: dict
-    _count: cython.Py_ssize_t
-
     def __init__(self) -> None:
         self._root = Node()
-        self._regexes = []
-        self._fixed = {}
-        self._table = {}
+        self._regexes: list = []
+        self._fixed: dict = {}
+        self._table: dict = {}
         self._count = 0
 
     def add(self, parts: Any, methods: Any, payload: Any, regex: Any) -> None:
@@ -249,11 +243,12 @@ class Matcher:
                     methods.update(route.methods)
             row: dict = {}
             for method in methods:
-                found: Found = self._search(method, path)
+                found: Found = _search(self, method, path)
                 if not found.full.names:
                     row[method] = (FULL, found.full.payload, None)
             self._table[path] = row
 
+    @cython.ccall
     def match(self, method: str, path: str) -> Any:
         """Find the route of a request.
 
@@ -267,34 +262,35 @@ class Matcher:
             settled = cython.cast(dict, row).get(method)
             if settled is not None:
                 return settled
-        found: Found = self._search(method, path)
+        found: Found = _search(self, method, path)
         if found.full is not None:
             return (FULL, found.full.payload, _params(found.full, found.full_values))
         if found.partial is not None:
             return (PARTIAL, found.partial.payload, _params(found.partial, found.partial_values))
         return (NONE, None, None)
 
-    @cython.cfunc
-    def _search(self, method: Any, path: str) -> Found:
-        found: Found = Found(method)
-        route: Route
-        for item in self._fixed.get(path, ()):
-            route = item
-            found.offer(route, [])
-        if path.startswith("/"):
-            _walk(self._root, path.split("/"), 1, [], found)
-        for item in self._regexes:
-            route = item
-            if found.full is not None and route.index > found.full.index:
-                break
-            matched = route.regex.fullmatch(path)
-            if matched is not None:
-                try:
-                    values = _converted(route, [matched[name] for name in route.names])
-                except ValueError:
-                    continue
-                found.offer(route, values)
-        return found
+
+@cython.cfunc
+def _search(matcher: Matcher, method: Any, path: str) -> Found:
+    found: Found = Found(method)
+    route: Route
+    for item in matcher._fixed.get(path, ()):
+        route = item
+        found.offer(route, [])
+    if path.startswith("/"):
+        _walk(matcher._root, path.split("/"), 1, [], found)
+    for item in matcher._regexes:
+        route = item
+        if found.full is not None and route.index > found.full.index:
+            break
+        matched = route.regex.fullmatch(path)
+        if matched is not None:
+            try:
+                values = _converted(route, [matched[name] for name in route.names])
+            except ValueError:
+                continue
+            found.offer(route, values)
+    return found
 
 
 @cython.cfunc
@@ -341,7 +337,11 @@ def _params(route: Route, values: list) -> Any:
         return None
     if route.in_tree:
         values = _converted(route, values[:])
-    return dict(zip(route.names, values, strict=True))
+    params: dict = {}
+    i: cython.Py_ssize_t
+    for i in range(len(values)):
+        params[route.names[i]] = values[i]
+    return params
 
 
 @cython.cfunc

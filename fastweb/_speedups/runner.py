@@ -42,6 +42,8 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
+from fastweb._speedups.answer import DONE, Answer
+
 __all__ = ["Runner"]
 
 #: Eager tasks do it all from 3.12 on.
@@ -271,8 +273,12 @@ class Runner:
         carrier._coroutine = coroutine
         self._shown.add(self._reference)
         try:
-            first = context.run(coroutine.send, None)
-            ended = False
+            if type(coroutine) is Answer:
+                first = context.run(coroutine.begin)
+                ended = first is DONE
+            else:
+                first = context.run(coroutine.send, None)
+                ended = False
         except StopIteration:
             pass
         except BaseException as raised:

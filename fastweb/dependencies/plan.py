@@ -87,7 +87,6 @@ class CallPlan:
     Attributes:
         call: the endpoint.
         is_async: it is a coroutine function.
-        is_plain: it has no dependencies, and takes nothing but values of the request.
         has_exits: something is to be closed after the endpoint, or after the answer.
         has_body: some parameter is in the body.
         whole_body: the parameter that is the whole body, if one is.
@@ -109,7 +108,6 @@ class CallPlan:
         self.call = dependant.call
         self.is_async = self.endpoint.kind is Kind.COROUTINE
         self.has_exits = any(step.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR) for step in self.steps)
-        self.is_plain = not self.steps and not self.endpoint.special
         # The endpoint's own first, as FastAPI has it: the first one says whether it is embedded.
         parameters = [parameter for step in (self.endpoint, *self.steps) for parameter in step.body]
         self.has_body = bool(parameters)
@@ -135,21 +133,6 @@ class CallPlan:
 
     # At request time
 
-    def solve_plain(self, request: Request, body: bytes | None) -> dict[str, Any]:
-        """The endpoint's arguments, where the plan is plain.
-
-        Raises:
-            RequestValidationError: the request does not fit them.
-            HTTPException: 400, the body cannot be read at all.
-        """
-        values: dict[str, Any] = {}
-        errors: Errors = []
-        received = self._read_body(request, body) if self.has_body else None
-        self._fill(self.endpoint, request, received, values, errors)
-        if errors:
-            raise RequestValidationError(errors, body=None if received is None else received.parsed())
-        return values
-
     async def solve(
         self,
         request: Request,
@@ -163,7 +146,8 @@ class CallPlan:
         that every error is found. It is told once for each that needs it, as FastAPI does.
 
         Raises:
-            RequestValidationError, HTTPException: as `solve_plain`.
+            RequestValidationError: the request does not fit them.
+            HTTPException: 400, the body cannot be read at all.
             Exception: what a dependency has raised.
         """
         outcome = Outcome()
@@ -228,7 +212,6 @@ class CallPlan:
                 request._path_params,
                 stream.query_string,  # type: ignore[union-attr]
                 stream.headers,  # type: ignore[union-attr]
-                request,
                 values,
                 errors,
             )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
+from fastweb._speedups.http1 import BaseHub
 from fastweb._speedups.response import HAS_DATE, HAS_SERVER
 from fastweb._speedups.runner import Runner
 from fastweb.limits import Limits
@@ -20,7 +21,7 @@ __all__ = ["Connections"]
 SWEEP: Final = 1.0
 
 
-class Connections:
+class Connections(BaseHub):
     """All connections of a worker, and what a connection needs beside its own state.
 
     Arguments:
@@ -94,7 +95,7 @@ class Connections:
     def lines_beside(self, flags: int) -> bytes:
         """The Date and Server fields, without those that the answer has itself (`Head.flags`)."""
         if not flags & (HAS_DATE | HAS_SERVER):
-            return self.own_lines
+            return bytes(self.own_lines)
         date = b"" if flags & HAS_DATE else self._date_line
         return date if flags & HAS_SERVER else date + self._server_line
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +25,8 @@ def run(
     values: dict[str, Any] = {}
     errors: list[Any] = []
     fields = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
-    extract(list(parameters), path, query, fields, SimpleNamespace(cookies=cookies or {}), values, errors)
+    fields += [(b"cookie", f"{name}={value}".encode("latin-1")) for name, value in (cookies or {}).items()]
+    extract(list(parameters), path, query, fields, values, errors)
     return values, errors
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastweb._speedups.request import find_header, parse_cookies, parse_query, split_target, unquote
+from fastweb._speedups.request import find_header, parse_cookies, parse_query, unquote
 
 #: Bytes that are likely to go wrong.
 URL_BYTES = st.one_of(
@@ -61,21 +61,6 @@ def test_unquote_agrees_with_urllib(raw: bytes) -> None:
 def test_a_large_query() -> None:
     assert len(parse_query(b"a=1&" * 100_000)) == 100_000
     assert parse_query(b"%41" * 100_000) == [("A" * 100_000, "")]
-
-
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        (b"/a?b=c", (b"/a", b"b=c")),
-        (b"/a", (b"/a", b"")),
-        (b"/a?", (b"/a", b"")),
-        (b"/a?b?c", (b"/a", b"b?c")),
-        (b"/a#b?c", (b"/a#b", b"c")),
-        (b"", (b"", b"")),
-    ],
-)
-def test_split_target(target: bytes, expected: tuple[bytes, bytes]) -> None:
-    assert split_target(target) == expected
 
 
 def test_find_header() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from bench.micro.case import Work, case
@@ -20,16 +19,15 @@ def _parameter(source: int, name: str, kind: int, annotation: Any) -> Parameter:
 
 def _extract(parameters: list[Parameter], count: int) -> Work:
     path = {"id": "42"}
-    request: Any = SimpleNamespace(cookies={"session": "0123456789abcdef", "theme": "dark"})
 
     def run() -> None:
         values: dict[str, Any] = {}
         errors: list[Any] = []
-        extract(parameters, path, b"limit=10&search=engines", HEADERS, request, values, errors)
+        extract(parameters, path, b"limit=10&search=engines", HEADERS, values, errors)
 
     run()
     values: dict[str, Any] = {}
-    extract(parameters, path, b"limit=10&search=engines", HEADERS, request, values, [])
+    extract(parameters, path, b"limit=10&search=engines", HEADERS, values, [])
     assert len(values) == count, values
     return run, 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.micro.case import Work, case
-from fastweb._speedups.request import find_header, parse_cookies, parse_query, split_target, unquote
+from fastweb._speedups.request import find_header, parse_cookies, parse_query, unquote
 
 HEADERS = [
     (b"host", b"example.com"),
@@ -25,11 +25,6 @@ def unquote_plain() -> Work:
 @case("unquote, 4 escapes", "request.unquote")
 def unquote_escaped() -> Work:
     return lambda: unquote(b"/caf%C3%A9/a%20b%2Fc"), 1
-
-
-@case("split_target", "request.split_target")
-def split() -> Work:
-    return lambda: split_target(b"/users/42/posts?limit=10&search=engines"), 1
 
 
 @case("parse_query, 3 plain pairs", "request.parse_query")
