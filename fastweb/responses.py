@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import http.cookies
-import json
 import math
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
-from email.utils import format_datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import orjson
@@ -20,6 +16,9 @@ from fastweb.datastructures import URL, MutableHeaders
 from fastweb.exceptions import ClientDisconnect
 from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
 from fastweb.types import Receive, Scope, Send, Stream
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "HTMLResponse",
@@ -124,7 +123,12 @@ class Response:
             http.cookies.CookieError: the name is not one a cookie may have.
             ValueError: samesite is none of its values, or partitioned is not to be had in this Python.
         """
-        cookie: http.cookies.SimpleCookie = http.cookies.SimpleCookie()
+        # They take milliseconds to import, and not every app sets cookies.
+        from datetime import datetime
+        from email.utils import format_datetime
+        from http.cookies import SimpleCookie
+
+        cookie = SimpleCookie()
         cookie[key] = value
         morsel = cookie[key]
         if max_age is not None:
@@ -236,6 +240,8 @@ _STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | o
 
 
 def _dumps(content: Any) -> bytes:
+    import json  # seldom needed
+
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 

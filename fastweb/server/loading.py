@@ -39,7 +39,6 @@ _loading = False
 _earlier_main: list[ModuleType | None] = []
 
 
-
 def is_app(value: object) -> bool:
     """Whether the server can serve it: it has what `fastweb.types.StreamApp` asks for."""
     if isinstance(value, type):
