@@ -8,8 +8,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-import orjson
-
 from fastweb._speedups.response import Head
 from fastweb.concurrency import iterate_in_threadpool
 from fastweb.datastructures import URL, MutableHeaders
@@ -226,17 +224,22 @@ class JSONResponse(Response):
 
     def render(self, content: Any) -> bytes:
         """What `json.dumps` writes in its most compact form, faster where orjson writes the same."""
+        # With it come dataclasses, inspect, json and uuid: they wait for the first answer.
+        import orjson
+
         try:
-            body = orjson.dumps(content, option=_STRICT)
+            body = orjson.dumps(
+                content,
+                option=orjson.OPT_PASSTHROUGH_DATETIME
+                | orjson.OPT_PASSTHROUGH_DATACLASS
+                | orjson.OPT_PASSTHROUGH_SUBCLASS,
+            )
         except TypeError:  # an int over 64 bits, a key that is no str, or what nobody can write
             return _dumps(content)
         # orjson writes null for NaN and the infinities, which are no JSON.
         if b"null" in body and not _is_finite(content):
             return _dumps(content)
         return body
-
-
-_STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def _dumps(content: Any) -> bytes:
