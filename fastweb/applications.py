@@ -6,7 +6,6 @@ any other    __call__(scope, receive, send)   an ASGI app; the same streams are 
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +16,6 @@ from fastweb.concurrency import is_async_callable, run_in_threadpool
 from fastweb.datastructures import URL, Default, DefaultPlaceholder, State, URLPath
 from fastweb.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastweb.exceptions import ClientDisconnect, HTTPException, RequestValidationError
-from fastweb.params import Depends
 from fastweb.requests import Request
 from fastweb.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, send_response
 from fastweb.routing import APIRouter, BaseRoute
@@ -26,6 +24,7 @@ from fastweb.types import Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:
     from fastweb.limits import Limits
+    from fastweb.params import Depends
 
 __all__ = ["FastWeb"]
 
@@ -280,6 +279,8 @@ class FastWeb:
         if handler is not None:
             response = await _handled(handler, request, error)
         elif self.debug:
+            import traceback  # not loaded with every app
+
             response = PlainTextResponse("".join(traceback.format_exception(error)), status_code=500)
         else:
             response = PlainTextResponse("Internal Server Error", status_code=500)
@@ -351,6 +352,8 @@ class FastWeb:
                 started = True
                 await receive()
         except BaseException:
+            import traceback
+
             phase = "shutdown" if started else "startup"
             await send({"type": f"lifespan.{phase}.failed", "message": traceback.format_exc()})
             raise

@@ -11,11 +11,9 @@ On asyncio the threads are ours: `ThreadPool`. PERF: 4 to 11 µs a call with 32 
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import functools
-import inspect
 import os
 import sys
 import threading
@@ -24,9 +22,13 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context, ContextVar, Token, copy_context
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from fastweb.types import Undefined
+
+if TYPE_CHECKING:
+    # Where it is used, it is loaded: it takes 30 ms, more than all that `import fastweb` does.
+    import asyncio
 
 __all__ = [
     "ThreadPool",
@@ -40,18 +42,18 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-if sys.version_info >= (3, 13):
-    _is_coroutine_function = inspect.iscoroutinefunction
-else:
-    # Up to 3.12 it alone knows the functions that were marked as coroutine functions.
-    _is_coroutine_function = asyncio.iscoroutinefunction
-
 
 def is_async_callable(obj: Any) -> bool:
     """Whether calling `obj` gives a coroutine: a coroutine function, a partial of one, some objects."""
+    if sys.version_info >= (3, 13):
+        from inspect import iscoroutinefunction
+    else:
+        # Up to 3.12 it alone knows the functions that were marked as coroutine functions.
+        from asyncio import iscoroutinefunction
+
     while isinstance(obj, functools.partial):
         obj = obj.func
-    return _is_coroutine_function(obj) or (callable(obj) and _is_coroutine_function(obj.__call__))
+    return iscoroutinefunction(obj) or (callable(obj) and iscoroutinefunction(obj.__call__))
 
 
 class _Job:
@@ -314,6 +316,8 @@ class contextmanager_in_threadpool(AbstractAsyncContextManager[T, bool]):  # noq
 
 async def _run(carried: _CarriedContext, call: Callable[[], T], *, must: bool = False) -> T:
     """Make a call in a thread; `must`: neither a full pool nor a cancelled caller prevents it."""
+    import asyncio
+
     try:
         in_asyncio = asyncio.current_task() is not None
     except RuntimeError:
@@ -341,6 +345,8 @@ async def _run(carried: _CarriedContext, call: Callable[[], T], *, must: bool = 
 
 async def _wait_out(job: _Job, cancelled: asyncio.CancelledError) -> None:
     """Wait for the end of a call that cannot be stopped, however often the caller is cancelled meanwhile."""
+    import asyncio
+
     # anyio repeats a cancellation in each turn of the loop; within a shield it does not.
     anyio = sys.modules.get("anyio")
     with contextlib.nullcontext() if anyio is None else anyio.CancelScope(shield=True):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-import uuid
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 __all__ = [
     "CONVERTOR_TYPES",
@@ -105,15 +107,17 @@ class FloatConvertor(Convertor[float]):
         return f"{abs(value):.20f}".rstrip("0").rstrip(".")
 
 
-class UUIDConvertor(Convertor[uuid.UUID]):
+class UUIDConvertor(Convertor["UUID"]):
     """A UUID (RFC 9562, section 4), its hyphens optional."""
 
     regex = "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 
-    def convert(self, value: str) -> uuid.UUID:
-        return uuid.UUID(value)
+    def convert(self, value: str) -> UUID:
+        from uuid import UUID  # not loaded with every app
 
-    def to_string(self, value: uuid.UUID) -> str:
+        return UUID(value)
+
+    def to_string(self, value: UUID) -> str:
         return str(value)
 
 

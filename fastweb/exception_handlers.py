@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any, Final
 
-from fastweb.encoders import jsonable_encoder
 from fastweb.exceptions import HTTPException, RequestValidationError
 from fastweb.requests import Request
 from fastweb.responses import JSONResponse, Response, is_body_allowed
@@ -23,10 +21,15 @@ async def http_exception_handler(request: Request, exc: HTTPException) -> Respon
 
 async def request_validation_exception_handler(request: Request, exc: RequestValidationError) -> Response:
     """A request that does not fit the endpoint: 422, with every error."""
+    # With it comes all of validation, which an app has loaded by now, and `import fastweb` has not.
+    from fastweb.encoders import jsonable_encoder
+
     errors = exc.errors()
     try:
         return JSONResponse({"detail": jsonable_encoder(errors)}, status_code=422)
     except ValueError:
+        import json
+
         # An error shows the input, which may be what no JSON text can hold; that is not to become a 500.
         detail = json.dumps({"detail": jsonable_encoder(errors, custom_encoder=_LOSSY)}, ensure_ascii=True)
         return Response(detail, status_code=422, media_type="application/json")

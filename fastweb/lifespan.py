@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from typing import Any
@@ -13,6 +12,8 @@ __all__ = ["event_context", "lifespan_context"]
 
 def lifespan_context(lifespan: Callable[[Any], Any], app: Any) -> AbstractAsyncContextManager[Any]:
     """What a lifespan function gives; it may also be a bare generator function, async or plain."""
+    import inspect  # not loaded with every app
+
     if inspect.isasyncgenfunction(lifespan):
         return asynccontextmanager(lifespan)(app)
     if inspect.isgeneratorfunction(lifespan):
@@ -42,6 +43,8 @@ async def event_context(
 
 
 async def _call(function: Callable[[], Any]) -> None:
+    import inspect
+
     result = function()
     if inspect.isawaitable(result):
         await result

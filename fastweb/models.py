@@ -38,7 +38,6 @@ from fastweb.model_class import (
     validate,
 )
 from fastweb.model_fields import PrivateAttr
-from fastweb.validation.json_schema import json_schema_of
 from fastweb.validation.serializer import serializer_of
 from fastweb.validation.validators import validator_of
 
@@ -434,6 +433,8 @@ class BaseModel(msgspec.Struct, metaclass=ModelMeta):
         mode: Literal["validation", "serialization"] = "validation",
     ) -> Data:
         """The JSON Schema of the model (draft 2020-12). `schema_generator` is taken and not read."""
+        from fastweb.validation.json_schema import json_schema_of  # a worker seldom needs it
+
         return json_schema_of(cls, mode=mode, by_alias=by_alias, ref_template=ref_template)
 
     # The names of pydantic's first version

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any, NoReturn, Self, cast
-
-import msgspec
 
 from fastweb._speedups.request import parse_cookies
 from fastweb.datastructures import URL, Address, Headers, QueryParams, State
@@ -15,8 +12,6 @@ from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
 from fastweb.types import Message, Receive, Scope, Send, Stream
 
 __all__ = ["ClientDisconnect", "HTTPConnection", "Request", "parse_json"]
-
-_decode = msgspec.json.Decoder().decode
 
 
 def parse_json(data: bytes) -> Any:
@@ -27,11 +22,15 @@ def parse_json(data: bytes) -> Any:
         UnicodeDecodeError: it is no text.
         RecursionError: it is nested too deeply.
     """
+    import msgspec  # not loaded with every app
+
     try:
-        return _decode(data)
+        return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # What msgspec refuses may still be JSON to Python (NaN, UTF-16), and json's error says where it is
         # wrong.
+        import json
+
         return json.loads(data)
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import http.cookies
-import json
 import math
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from datetime import datetime
-from email.utils import format_datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
-
-import orjson
 
 from fastweb._speedups.response import Head
 from fastweb.concurrency import iterate_in_threadpool
@@ -20,6 +14,9 @@ from fastweb.datastructures import URL, MutableHeaders
 from fastweb.exceptions import ClientDisconnect
 from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
 from fastweb.types import Receive, Scope, Send, Stream
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "HTMLResponse",
@@ -124,7 +121,12 @@ class Response:
             http.cookies.CookieError: the name is not one a cookie may have.
             ValueError: samesite is none of its values, or partitioned is not to be had in this Python.
         """
-        cookie: http.cookies.SimpleCookie = http.cookies.SimpleCookie()
+        # They take milliseconds to import, and not every app sets cookies.
+        from datetime import datetime
+        from email.utils import format_datetime
+        from http.cookies import SimpleCookie
+
+        cookie = SimpleCookie()
         cookie[key] = value
         morsel = cookie[key]
         if max_age is not None:
@@ -222,8 +224,16 @@ class JSONResponse(Response):
 
     def render(self, content: Any) -> bytes:
         """What `json.dumps` writes in its most compact form, faster where orjson writes the same."""
+        # With it come dataclasses, inspect, json and uuid: they wait for the first answer.
+        import orjson
+
         try:
-            body = orjson.dumps(content, option=_STRICT)
+            body = orjson.dumps(
+                content,
+                option=orjson.OPT_PASSTHROUGH_DATETIME
+                | orjson.OPT_PASSTHROUGH_DATACLASS
+                | orjson.OPT_PASSTHROUGH_SUBCLASS,
+            )
         except TypeError:  # an int over 64 bits, a key that is no str, or what nobody can write
             return _dumps(content)
         # orjson writes null for NaN and the infinities, which are no JSON.
@@ -232,10 +242,9 @@ class JSONResponse(Response):
         return body
 
 
-_STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
-
-
 def _dumps(content: Any) -> bytes:
+    import json  # seldom needed
+
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 

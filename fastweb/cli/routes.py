@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -38,6 +37,8 @@ def routes(app: str | None, app_dir: str | None, factory: bool) -> None:
     if not rows:
         click.echo("The app has no routes.")
         return
+    import shutil  # not loaded by the commands that serve
+
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in _table(rows, width):
         click.echo(line)

@@ -4,7 +4,6 @@ it cannot start."""
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import logging
 import os
@@ -174,6 +173,8 @@ class Config:
             elif name in limit_names:
                 bounds[limit_names[name]] = value
             else:
+                import difflib
+
                 near = difflib.get_close_matches(name, [*config_names, *limit_names], 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise TypeError(f"the server has no option {name!r}{hint}")

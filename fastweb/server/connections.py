@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from email.utils import formatdate
 from typing import Final
 
 from fastweb._speedups.http1 import BaseHub
@@ -150,8 +149,7 @@ class Connections(BaseHub):
             self._empty.set_result(None)
 
     def _set_date(self) -> None:
-        # RFC 9110 section 5.6.7, IMF-fixdate.
-        self._date_line = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
+        self._date_line = f"date: {_imf_fixdate(time.time())}\r\n".encode()
         self.own_lines = self._date_line + self._server_line
 
     def _sweep(self) -> None:
@@ -162,3 +160,17 @@ class Connections(BaseHub):
         self._set_date()
         for connection in list(self._all):
             connection.sweep(self.now)
+
+
+def _imf_fixdate(seconds: float) -> str:
+    """A time since the epoch as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7), in any locale.
+
+    email.utils.formatdate is the same, and loads random, calendar and much of email.
+    """
+    year, month, day, hour, minute, second, weekday, _, _ = time.gmtime(seconds)
+    date = f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04}"
+    return f"{date} {hour:02}:{minute:02}:{second:02} GMT"
+
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import importlib
 import inspect
 import os
@@ -37,7 +36,6 @@ _OUR_FRAMES = (
 #: While the user's modules are being imported, `run()` must not serve (see `fastweb.server.run`).
 _loading = False
 _earlier_main: list[ModuleType | None] = []
-
 
 
 def is_app(value: object) -> bool:
@@ -222,6 +220,8 @@ def _only_app(module: ModuleType, source: str) -> Any:
 
 
 def _did_you_mean(name: str, candidates: Sequence[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, candidates, 3)
     return f"; did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
 

@@ -82,9 +82,11 @@ def bind_tcp(host: str, port: int, backlog: int = 2048) -> list[socket.socket]:
     Raises:
         BindError: no address could be bound, or one of them is in use.
     """
+    # As bytes, where it is ASCII: for a str the codec of international names is loaded, and unicodedata.
+    name = host.encode() if host.isascii() else host
     try:
         found = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+            name or None, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )
     except (socket.gaierror, UnicodeError) as error:
         raise BindError(f"cannot listen on {host}:{port}: the host is not known ({_words(error)})") from None

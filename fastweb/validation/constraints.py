@@ -7,7 +7,6 @@ Anything else is wrapped in a `CheckSchema`, which looks at the finished value, 
 from __future__ import annotations
 
 import copy
-import dataclasses
 from typing import Any, TypeVar
 
 import msgspec
@@ -136,8 +135,7 @@ def _slots(schema: Schema) -> frozenset[str]:
         return frozenset()
     if isinstance(schema, nodes.DictSchema) and schema.kind == "defaultdict":
         return frozenset()
-    names = {field.name for field in dataclasses.fields(schema)}
-    return frozenset(names & {*CONSTRAINTS, "tz"})
+    return frozenset(schema.__struct_fields__) & {*CONSTRAINTS, "tz"}
 
 
 def _strict(schema: Schema, value: bool) -> Schema:
