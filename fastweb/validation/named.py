@@ -115,6 +115,8 @@ def _uuid_problem(text: str) -> str:
         body, start = text[1:-1], 1
     elif text.startswith("urn:uuid:"):
         body, start = text[9:], 9
+    # Where what is within is as long as the common form, the crate counts from there.
+    place = 0 if size == 36 + len(text) - len(body) else start
     hyphens = []
     index = 0
     for char in body:
@@ -122,9 +124,9 @@ def _uuid_problem(text: str) -> str:
         if low == "-":
             hyphens.append(index)
         elif low not in "0123456789abcdefABCDEF":
-            return f"invalid character: found `{char}` at {start + index}"
+            return f"invalid character: found `{char}` at {place + index}"
         index += len(char.encode())
-    if not hyphens and start == 0:
+    if not hyphens and start == 0 and size != 36:
         return f"invalid length: found {size}"
     if len(hyphens) != 4:
         return f"invalid group count: expected 5, found {len(hyphens) + 1}"

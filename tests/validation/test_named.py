@@ -130,3 +130,11 @@ def test_a_rule_that_breaks_is_the_apps_own_fault() -> None:
 
     with pytest.raises(TypeError, match="broken"):
         validate(Broken, "b")
+
+
+@pytest.mark.parametrize("size", [31, 33, 35, 36, 37, 38, 44, 45, 46])
+@pytest.mark.parametrize("wrong", ["0", "g", "é"])
+def test_a_uuid_of_nearly_the_right_length(size: int, wrong: str) -> None:
+    digits = (wrong + "0" * size)[: size - len(wrong.encode()) + 1]
+    for start, end in (("", ""), ("{", "}"), ("urn:uuid:", ""), ("urn:uuid:", "}")):
+        agree(uuid.UUID, start + digits[: len(digits) - len(start) - len(end)] + end)
