@@ -75,7 +75,9 @@ LAZY = {
     ),
     *("socket", "ssl", "subprocess", "tempfile", "traceback", "urllib.request", "uuid"),
     *("fastweb.cli", "fastweb.compat", "fastweb.dependencies", "fastweb.encoders", "fastweb.fields"),
-    *("fastweb.formparsers", "fastweb.limits", "fastweb.models", "fastweb.model_class", "fastweb.openapi"),
+    *("fastweb.formparsers", "fastweb.limits", "fastweb.models", "fastweb.model_class"),
+    *("fastweb.openapi.docs", "fastweb.openapi.models", "fastweb.openapi.routes", "fastweb.openapi.schemas"),
+    "fastweb.openapi.utils",
     *("fastweb.params", "fastweb.routing.route", "fastweb.security", "fastweb.server", "fastweb.staticfiles"),
     *("fastweb.templating", "fastweb.testclient", "fastweb.validation"),
 }
