@@ -27,6 +27,7 @@ size_t = builtins.int
 Py_UCS4 = builtins.str
 double = builtins.float
 p_char = builtins.bytes
+p_void = Any
 
 
 def _same(function: T) -> T:
