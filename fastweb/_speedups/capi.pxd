@@ -51,3 +51,13 @@ cdef inline Py_ssize_t slot_offset(object descriptor):
 # What stands there; NULL for nothing.
 cdef inline PyObject *slot_at(object instance, Py_ssize_t offset):
     return (<PyObject **>(<char *><void *>instance + offset))[0]
+
+
+cdef extern from "Python.h":
+    ctypedef struct TypeObject "PyTypeObject":
+        int (*tp_setattro)(object, object, object) except -1
+
+
+# Set an attribute as the instances of a class do, whatever the class of this one says.
+cdef inline int set_as(object cls, object instance, object name, object value) except -1:
+    return (<TypeObject *>cls).tp_setattro(instance, name, value)
