@@ -23,7 +23,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from fastweb._speedups.serializer import all_finite, dump_plain
+from fastweb._speedups.serializer import all_finite, dump_plain, suspects
 from fastweb.models import BaseModel, IncEx
 from fastweb.types import UndefinedType
 from fastweb.validation.dump import Dumper, filter_of
@@ -287,7 +287,7 @@ def dump_untyped(value: Any) -> bytes:
     if type(value) is list and value and isinstance(value[0], msgspec.Struct):
         cls = type(value[0])
         found = (_DUMPS.get(cls) or _dumps_of(cls))[1](value)
-        if found is not None and b'"_sa' not in found:
+        if found is not None and suspects(found) < 2:
             return found
     document = dump_plain(value, _default, _OPTIONS)
     return _dump_slowly(value) if document is None else document

@@ -905,10 +905,9 @@ def all_finite(value: Any) -> bool:
     return _finite((value,), 0)
 
 
-@cython.cfunc
-@cython.exceptval(check=False)
-def _suspects(document: bytes) -> cython.int:
-    """1 if `null` is in the document, 2 if `"_sa` is, 3 if both are; read once.
+@cython.ccall
+def suspects(document: bytes) -> cython.int:
+    """What must be looked at again in a document: 1 if `null` is in the document, 2 if `"_sa` is, 3 if both are; read once.
 
     PERF: `in` takes 0.12 µs for each in a document of 30 bytes. C compilers make SIMD code of this loop.
     """
@@ -938,7 +937,7 @@ def dump_plain(value: Any, default: Any, options: int) -> bytes | None:
         document: bytes = _dumps(value, default, options)
     except TypeError:
         return None
-    found: cython.int = _suspects(document)
+    found: cython.int = suspects(document)
     if found and (found >= 2 or not _finite((value,), 0)):
         return None
     return document

@@ -7,6 +7,8 @@ from collections import namedtuple
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from bench.micro.case import Work, case
 from bench.micro.users import users
 from fastweb._speedups import serializer as hot
@@ -130,3 +132,9 @@ def finite() -> Work:
 def tiny() -> Work:
     data = {"message": "Hello, World!"}
     return lambda: hot.dump_plain(data, None, 0), 1
+
+
+@case("suspects, 3,000 bytes", "serializer.suspects")
+def search() -> Work:
+    document = orjson.dumps(users(20))
+    return lambda: hot.suspects(document), 1
