@@ -1,4 +1,4 @@
-"""A proof written out as plain Python: what stands for `fastweb._speedups.serializer` where it is not compiled.
+"""A proof written out as plain Python, for where `fastweb._speedups.serializer` is not compiled.
 
 The interpreter takes 3.5 µs for one model of seven fields if each field is a node that is called, and 0.25 µs
 for the same as one function of `if type(x) is not str: return False`, whose attribute reads and comparisons

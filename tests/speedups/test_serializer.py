@@ -250,7 +250,11 @@ TABLE: list[tuple[Any, list[Any], list[Any]]] = [
         [[], [Item(id=1)]],
         [[More(id=1)], [Item(id=1), {"id": 1}], [with_attribute(Item(id=1), id="1")]],
     ),
-    (Item, [Item(id=-(2**63))], [Liar(), with_attribute(Item(id=1), id=2**63), with_attribute(Item(id=1), id=True)]),
+    (
+        Item,
+        [Item(id=-(2**63))],
+        [Liar(), with_attribute(Item(id=1), id=2**63), with_attribute(Item(id=1), id=True)],
+    ),
     (Item, [with_attribute(Item(id=1), name="é\u2028\x7f")], [with_attribute(Item(id=1), name=Text("a"))]),
     (Derived, [Derived(1), Derived(a=1, b=nan)], [Base(1), Derived(1, 2)]),
     (Omitting, [Omitting(), Omitting(1, 3)], [Omitting("1")]),  # type: ignore[arg-type]
@@ -258,7 +262,11 @@ TABLE: list[tuple[Any, list[Any], list[Any]]] = [
     (Row, [Row()], [Row(1.0)]),  # type: ignore[arg-type]
     (Renamed, [Renamed(), Renamed('"')], [Renamed(b"a")]),  # type: ignore[arg-type]
     (Empty, [Empty()], [Item(id=1), {}]),
-    (Box[int], [Box[int](content=1)], [Box[str](content="a"), with_attribute(Box[int](content=1), content="1")]),
+    (
+        Box[int],
+        [Box[int](content=1)],
+        [Box[str](content="a"), with_attribute(Box[int](content=1), content="1")],
+    ),
     (Box[Box[str]], [Box[Box[str]](content=Box[str](content="a"))], [Box[str](content="a")]),
     (
         Box[list[Item]],
@@ -434,7 +442,13 @@ def test_what_contains_itself_or_is_too_deep_is_not_proven() -> None:
     for _ in range(250):
         branch = Tree(kids=[branch])
     for find in (proof_for, prover_for):
-        for annotation, value in ((Any, loop), (Any, ring), (Tree, tree), (Any, nested(100_000)), (Tree, branch)):
+        for annotation, value in (
+            (Any, loop),
+            (Any, ring),
+            (Tree, tree),
+            (Any, nested(100_000)),
+            (Tree, branch),
+        ):
             assert not find(annotation).proves(value)
             assert find(annotation).dump(value) is None
         assert find(Any).proves(nested(150))
