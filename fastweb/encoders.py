@@ -23,7 +23,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from fastweb._speedups.serializer import all_finite, dump_plain, suspects
+from fastweb._speedups.untyped import all_finite, dump_plain, suspects
 from fastweb.models import BaseModel, IncEx
 from fastweb.types import UndefinedType
 from fastweb.validation.dump import Dumper, filter_of

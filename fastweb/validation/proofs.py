@@ -19,7 +19,7 @@ from fastweb.validation.nodes import Schema
 
 __all__ = ["Prover", "proof_of", "prover_of"]
 
-_getattribute = object.__getattribute__
+_getattribute: Any = object.__getattribute__
 _encode = msgspec.json.Encoder().encode
 
 

@@ -7,8 +7,6 @@ from collections import namedtuple
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from bench.micro.case import Work, case
 from bench.micro.users import users
 from fastweb._speedups import serializer as hot
@@ -120,21 +118,3 @@ _proof(
 _proof("ModelProof", _model, User(**users(1)[0]))
 _proof("DataclassProof", _dataclass, Point(1, 2))
 _proof("AnyProof", hot.AnyProof, {"a": [1, 2.5, None, "x"], "b": {"c": True}})
-
-
-@case("all_finite, 20 users as dicts", "serializer.all_finite")
-def finite() -> Work:
-    data = users(20)
-    return lambda: hot.all_finite(data), 1
-
-
-@case("dump_plain, a dict of one item", "serializer.dump_plain")
-def tiny() -> Work:
-    data = {"message": "Hello, World!"}
-    return lambda: hot.dump_plain(data, None, 0), 1
-
-
-@case("suspects, 3,000 bytes", "serializer.suspects")
-def search() -> Work:
-    document = orjson.dumps(users(20))
-    return lambda: hot.suspects(document), 1
