@@ -302,7 +302,7 @@ class Proof:
             UnicodeEncodeError: a string has half of a surrogate pair in it.
         """
         out: Writer = Writer.__new__(Writer)
-        out.begin(self.room if cython.compiled else 0)
+        out.begin(self.room or 256 if cython.compiled else 0)
         if not self.write(value, 0, out):
             return None
         if cython.compiled:
@@ -801,7 +801,11 @@ class ModelProof(Proof):
             TypeError: the class does not keep it in a slot.
         """
         slot = next((base.__dict__[name] for base in self.cls.__mro__ if name in base.__dict__), None)
-        if type(slot) is not MemberDescriptorType:
+        if (
+            type(slot) is not MemberDescriptorType
+            or slot.__name__ != name
+            or slot.__objclass__ not in self.cls.__mro__
+        ):
             raise TypeError(f"{self.cls!r} does not keep {name!r} in a slot")
         before = b"," if self.fields else b"{"
         field: Field = Field(name, before + _encode(alias) + b":", proof, slot)

@@ -1,5 +1,4 @@
-"""What stands for the proofs where they are not compiled. The table of tests/speedups/test_serializer.py holds
-for it too."""
+"""What stands for the proofs where they are not compiled. The table in tests/speedups holds for it too."""
 
 from __future__ import annotations
 
