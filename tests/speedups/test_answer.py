@@ -54,6 +54,8 @@ app = FastWeb()
 calls: list[str] = []
 
 
+
+
 async def number(n: int) -> int:
     calls.append("number")
     return n
