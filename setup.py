@@ -42,6 +42,7 @@ EXTENSIONS = (
     "router",
     "runner",
     "serializer",
+    "untyped",
 )
 
 SPEEDUPS = "fastweb/_speedups"

@@ -26,7 +26,9 @@ Py_ssize_t = builtins.int
 size_t = builtins.int
 Py_UCS4 = builtins.str
 double = builtins.float
-p_char = builtins.bytes
+# Pointers, which Python has none of.
+p_char = Any
+p_void = Any
 
 
 def _same(function: T) -> T:

@@ -19,22 +19,30 @@ except ModuleNotFoundError:
 UNSET_BITS = "__fastweb_unset__"
 
 _UNSET = msgspec.UNSET
-_set = msgspec.Struct.__setattr__
-
-
-def set_field(self: Any, name: str, value: Any) -> None:
-    """Set an attribute, whatever `__setattr__` of the class would say to it."""
-    try:
-        _set(self, name, value)
-    except TypeError:
-        # A plain class stands before BaseModel among the bases, and Python's check knows nothing of msgspec's
-        # layout.
-        object.__setattr__(self, name, value)
+_Struct = msgspec.Struct
+_set = _Struct.__setattr__
 
 
 if cython.compiled:
     from cython.cimports.cpython.object import PyObject_GenericSetAttr as _set_plain
-else:
+    from cython.cimports.fastweb._speedups import capi
+
+
+def set_field(self: Any, name: str, value: Any) -> None:
+    """Set an attribute, whatever `__setattr__` of the class would say to it."""
+    if cython.compiled:
+        # PERF: 94 ns by way of `Struct.__setattr__`, 30 ns from C.
+        capi.set_as(_Struct, self, name, value)
+    else:
+        try:
+            _set(self, name, value)
+        except TypeError:
+            # A plain class stands before BaseModel among the bases, and Python's check knows nothing of
+            # msgspec's layout.
+            object.__setattr__(self, name, value)
+
+
+if not cython.compiled:
     _set_plain = set_field
 
 

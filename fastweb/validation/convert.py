@@ -17,7 +17,7 @@ from fastweb.types import Undefined
 from fastweb.validation import nodes
 from fastweb.validation.msgspec_backend import decoder_of
 from fastweb.validation.nodes import Schema
-from fastweb.validation.proofs import proof_of
+from fastweb.validation.proofs import prover_of
 
 __all__ = ["converter_of"]
 
@@ -26,13 +26,13 @@ def converter_of(schema: Schema) -> Callable[[Any], Any] | None:
     """A function that gives what the walker gives for this schema, or Undefined where it does not know; None
     if it never does.
     """
-    proof = proof_of(schema)
-    if proof is None or not _suits(schema, set()):
+    prover = prover_of(schema)
+    if prover is None or not _suits(schema, set()):
         return None
     decoder = decoder_of(schema)
     if decoder is None:
         return None
-    target, convert, proves = decoder.type, msgspec.convert, proof.proves
+    target, convert, proves = decoder.type, msgspec.convert, prover.proves
 
     def converted(value: Any) -> Any:
         try:

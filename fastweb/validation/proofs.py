@@ -8,7 +8,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,8 +17,9 @@ from fastweb._speedups.serializer import Proof
 from fastweb.validation import nodes
 from fastweb.validation.nodes import Schema
 
-__all__ = ["proof_of"]
+__all__ = ["Prover", "proof_of", "prover_of"]
 
+_getattribute: Any = object.__getattribute__
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,12 +30,37 @@ class _UnprovableError(Exception):
 def proof_of(schema: Schema) -> Proof | None:
     """The proof for a schema; None where there cannot be one."""
     try:
-        return _Prover().prove(schema)
+        return _Proving().prove(schema)
     except _UnprovableError:
         return None
 
 
-class _Prover:
+class Prover(NamedTuple):
+    """What can be said of the values of a type without validation.
+
+    Arguments:
+        proves: whether a value is known to be exactly of the type.
+        dump: the JSON of such a value; None for any other.
+    """
+
+    proves: Callable[[Any], bool]
+    dump: Callable[[Any], bytes | None]
+
+
+def prover_of(schema: Schema) -> Prover | None:
+    """The fastest prover for a schema here; None where nothing can be proven."""
+    proof = proof_of(schema)
+    if proof is None:
+        return None
+    if proofs.COMPILED:
+        return Prover(proof.proves, proof.dump)
+    from fastweb.validation.flat_proof import flat_proof
+
+    proves = flat_proof(proof)
+    return Prover(proves, lambda value: _encode(value) if proves(value) else None)
+
+
+class _Proving:
     def __init__(self) -> None:
         self._models: dict[int, Proof] = {}
         #: Inside a BaseModel: its instances were validated when they were made, and pydantic does not do it
@@ -42,13 +68,13 @@ class _Prover:
         self._valid = False
 
     def prove(self, schema: Schema) -> Proof:
-        return _PROVERS.get(type(schema), _Prover._refuse)(self, schema)
+        return _PROVERS.get(type(schema), _Proving._refuse)(self, schema)
 
     def _refuse(self, schema: Schema) -> Proof:
         raise _UnprovableError
 
     def _number(self, schema: Any) -> Proof:
-        proof = proofs.IntProof() if isinstance(schema, nodes.IntSchema) else proofs.TypeProof(float)
+        proof = proofs.IntProof() if isinstance(schema, nodes.IntSchema) else proofs.FloatProof()
         if self._valid:
             return proof
         if schema.multiple_of is not None or getattr(schema, "allow_inf_nan", None) is False:
@@ -73,7 +99,7 @@ class _Prover:
             schema.pattern is not None or schema.strip or schema.to_lower or schema.to_upper
         ):
             raise _UnprovableError
-        return self._sized(proofs.TypeProof(str), schema)
+        return self._sized(proofs.StrProof(), schema)
 
     def _temporal(self, schema: Any) -> Proof:
         if not self._valid and getattr(schema, "tz", None) is not None:
@@ -156,6 +182,8 @@ class _Prover:
             return found
         if schema.extra == "allow" or any(field.exclude for field in schema.fields):
             raise _UnprovableError
+        if schema.kind in ("struct", "dataclass") and schema.cls.__getattribute__ is not _getattribute:
+            raise _UnprovableError  # an attribute may not be what msgspec finds in the instance
         outer, self._valid = self._valid, schema.is_base_model
         try:
             return self._model_proof(schema)
@@ -176,10 +204,15 @@ class _Prover:
             written = schema.cls.__struct_encode_fields__
             if tuple(field.serialization_alias for field in schema.fields) != tuple(written):
                 raise _UnprovableError
-            model = proofs.ModelProof(schema.cls)
+            options = schema.cls.__struct_config__
+            plain = not (options.omit_defaults or options.array_like or options.tag is not None)
+            model = proofs.ModelProof(schema.cls, plain)
             self._models[id(schema)] = model
             for field in schema.fields:
-                model.add(field.name, self._field(field))
+                try:
+                    model.add(field.name, field.serialization_alias, self._field(field))
+                except TypeError as error:
+                    raise _UnprovableError from error
             return model
         if any(field.serialization_alias != field.name for field in schema.fields):
             raise _UnprovableError
@@ -212,27 +245,27 @@ def _has_dict(cls: type[Any]) -> bool:
     )
 
 
-_PROVERS: dict[type[Schema], Callable[[_Prover, Any], Proof]] = {
+_PROVERS: dict[type[Schema], Callable[[_Proving, Any], Proof]] = {
     nodes.AnySchema: lambda prover, schema: proofs.AnyProof(),
     nodes.NoneSchema: lambda prover, schema: proofs.NoneProof(),
     nodes.BoolSchema: lambda prover, schema: proofs.BoolProof(),
-    nodes.IntSchema: _Prover._number,
-    nodes.FloatSchema: _Prover._number,
-    nodes.StrSchema: _Prover._str,
-    nodes.DatetimeSchema: _Prover._temporal,
-    nodes.DateSchema: _Prover._temporal,
-    nodes.TimeSchema: _Prover._temporal,
-    nodes.DecimalSchema: _Prover._decimal,
-    nodes.UUIDSchema: _Prover._uuid,
-    nodes.EnumSchema: _Prover._enum,
-    nodes.LiteralSchema: _Prover._literal,
-    nodes.ListSchema: _Prover._list,
-    nodes.SetSchema: _Prover._set,
-    nodes.FrozenSetSchema: _Prover._set,
-    nodes.TupleSchema: _Prover._tuple,
-    nodes.DictSchema: _Prover._dict,
-    nodes.NullableSchema: _Prover._nullable,
-    nodes.UnionSchema: _Prover._union,
-    nodes.RefSchema: _Prover._ref,
-    nodes.ModelSchema: _Prover._model,
+    nodes.IntSchema: _Proving._number,
+    nodes.FloatSchema: _Proving._number,
+    nodes.StrSchema: _Proving._str,
+    nodes.DatetimeSchema: _Proving._temporal,
+    nodes.DateSchema: _Proving._temporal,
+    nodes.TimeSchema: _Proving._temporal,
+    nodes.DecimalSchema: _Proving._decimal,
+    nodes.UUIDSchema: _Proving._uuid,
+    nodes.EnumSchema: _Proving._enum,
+    nodes.LiteralSchema: _Proving._literal,
+    nodes.ListSchema: _Proving._list,
+    nodes.SetSchema: _Proving._set,
+    nodes.FrozenSetSchema: _Proving._set,
+    nodes.TupleSchema: _Proving._tuple,
+    nodes.DictSchema: _Proving._dict,
+    nodes.NullableSchema: _Proving._nullable,
+    nodes.UnionSchema: _Proving._union,
+    nodes.RefSchema: _Proving._ref,
+    nodes.ModelSchema: _Proving._model,
 }

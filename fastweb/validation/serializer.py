@@ -16,14 +16,13 @@ from typing import Any
 import msgspec
 import orjson
 
-from fastweb._speedups.serializer import Proof
 from fastweb.fields import FieldInfo
 from fastweb.types import Undefined
 from fastweb.validation import nodes
 from fastweb.validation.convert import converter_of
 from fastweb.validation.dump import Dumper, SerializationError, filter_of
 from fastweb.validation.nodes import Schema
-from fastweb.validation.proofs import proof_of
+from fastweb.validation.proofs import Prover, prover_of
 from fastweb.validation.schema import schema_of
 from fastweb.validation.validators import Validator, validator_of_schema
 
@@ -37,6 +36,7 @@ __all__ = [
 ]
 
 _encode = msgspec.json.Encoder().encode
+_NO_PROVER = Prover(lambda value: False, lambda value: None)
 
 
 class ResponseErrors(Exception):  # noqa: N818 - they are errors, in the plural
@@ -85,8 +85,7 @@ class Serializer:
 
     __slots__ = (
         "_convert",
-        "_proof",
-        "_proven",
+        "_prover",
         "_renames",
         "_validator",
         "annotation",
@@ -100,20 +99,31 @@ class Serializer:
         self.field = field
         self.by_alias = by_alias
         self.schema = schema_of(annotation, field=field, arbitrary_types=True)
-        self._proof: Proof | None = None
-        self._proven = False
+        self._prover: Prover | None = None
         self._renames = False
-        self._convert: Callable[[Any], Any] | None = None
+        #: Undefined until it is asked for, None where there is none.
+        self._convert: Any = Undefined
         self._validator: Validator | None = None
+
+    def _prepare(self) -> Prover:
+        found = prover_of(self.schema) or _NO_PROVER
+        self._renames = _renames(self.schema, set())
+        self._prover = found
+        return found
 
     def proves(self, value: Any) -> bool:
         """Whether the value is known, without validation, to be exactly of the annotation."""
-        if not self._proven:
-            self._proof = proof_of(self.schema)
-            self._proven = True
-            self._renames = _renames(self.schema, set())
+        return (self._prover or self._prepare()).proves(value)
+
+    def dump_proven(self, value: Any) -> bytes | None:
+        """The JSON of a value that `proves` is true of, by alias; None of any other."""
+        return (self._prover or self._prepare()).dump(value)
+
+    def _converted(self, value: Any) -> Any:
+        """What validation makes of a value that is not proven, if msgspec can tell; else Undefined."""
+        if self._convert is Undefined:
             self._convert = converter_of(self.schema)
-        return self._proof is not None and self._proof.proves(value)
+        return Undefined if self._convert is None else self._convert(value)
 
     def validated(self, value: Any) -> Any:
         """The value as FastAPI validates what an endpoint returns: also from an object's attributes.
@@ -147,21 +157,28 @@ class Serializer:
             ResponseErrors: it does not fit the annotation.
             SerializationError: JSON has no form for it.
         """
+        prover = self._prover or self._prepare()
         if by_alias is None:
             by_alias = self.by_alias
-        proven = self.proves(value)
-        if not proven and self._convert is not None:
-            converted = self._convert(value)
-            if converted is not Undefined:
-                value, proven = converted, True
         if (
-            proven
-            and include is None
+            include is None
             and exclude is None
             and not (exclude_unset or exclude_defaults or exclude_none)
             and (by_alias or not self._renames)
         ):
-            return _encode(value)
+            made = prover.dump(value)
+            if made is not None:
+                return made
+            proven = False
+            converted = self._converted(value)
+            if converted is not Undefined:
+                return _encode(converted)
+        else:
+            proven = prover.proves(value)
+            if not proven:
+                converted = self._converted(value)
+                if converted is not Undefined:
+                    value, proven = converted, True
         document = self._document(
             value if proven else self.validated(value),
             Dumper(
@@ -236,8 +253,11 @@ class Serializer:
             and not ensure_ascii
             and not any(each for name, each in options.items() if name != "by_alias" and each is not None)
         )
-        if plain and self.proves(value) and (options.get("by_alias", True) or not self._renames):
-            return _encode(value)
+        prover = self._prover or self._prepare()
+        if plain and (options.get("by_alias", True) or not self._renames):
+            made = prover.dump(value)
+            if made is not None:
+                return made
         document = self.dump_valid(value, finite=True, **options)
         if indent is None and not ensure_ascii:
             return encode_json(document)

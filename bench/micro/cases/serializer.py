@@ -33,14 +33,19 @@ class Point:
 Pair = namedtuple("Pair", ["x", "y"])
 
 
-@case("response_model, one user: proof and JSON", "serializer.ModelProof")
+@case("response_model, one user: proof and JSON", "serializer.ModelProof", "serializer.Field")
 def one() -> Work:
     dump = serializer_of(User).dump_json
     user = User(**users(1)[0])
     return lambda: dump(user), 1
 
 
-@case("response_model, 20 users: proof and JSON", "serializer.ModelProof", "serializer.ListProof")
+@case(
+    "response_model, 20 users: proof and JSON",
+    "serializer.ModelProof",
+    "serializer.ListProof",
+    "serializer.Writer",
+)
 def twenty() -> Work:
     dump = serializer_of(list[User]).dump_json
     many = [User(**each) for each in users(20)]
@@ -67,12 +72,12 @@ def _model() -> Any:
     made = hot.ModelProof(User)
     fields = {
         "id": hot.IntProof(),
-        "name": hot.TypeProof(str),
-        "email": hot.TypeProof(str),
+        "name": hot.StrProof(),
+        "email": hot.StrProof(),
         "active": hot.BoolProof(),
     }
     for name, field in fields.items():
-        made.add(name, field)
+        made.add(name, name, field)
     return made
 
 
@@ -86,21 +91,23 @@ def _dataclass() -> Any:
 _proof("Proof", hot.Proof, 1)
 _proof("NoneProof", hot.NoneProof, None)
 _proof("BoolProof", hot.BoolProof, True)
-_proof("TypeProof", lambda: hot.TypeProof(str), "Ada")
+_proof("TypeProof", lambda: hot.TypeProof(datetime.date), datetime.date(2026, 1, 1))
+_proof("StrProof", hot.StrProof, "Ada")
+_proof("FloatProof", hot.FloatProof, 1.5)
 _proof("IntProof", hot.IntProof, 42)
 _proof("DatetimeProof", hot.DatetimeProof, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
 _proof("TimeProof", hot.TimeProof, datetime.time(12, 30))
 _proof("LiteralProof", lambda: hot.LiteralProof(("a", "b", "c")), "c")
 _proof("BoundsProof", lambda: hot.BoundsProof(hot.IntProof(), None, 0, None, 100), 42)
-_proof("LengthProof", lambda: hot.LengthProof(hot.TypeProof(str), 1, 10), "Ada")
-_proof("NullableProof", lambda: hot.NullableProof(hot.TypeProof(str)), "Ada")
-_proof("UnionProof", lambda: hot.UnionProof([hot.IntProof(), hot.TypeProof(str)]), "Ada")
+_proof("LengthProof", lambda: hot.LengthProof(hot.StrProof(), 1, 10), "Ada")
+_proof("NullableProof", lambda: hot.NullableProof(hot.StrProof()), "Ada")
+_proof("UnionProof", lambda: hot.UnionProof([hot.IntProof(), hot.StrProof()]), "Ada")
 _proof("ListProof", lambda: hot.ListProof(hot.IntProof()), list(range(20)))
 _proof("CollectionProof", lambda: hot.CollectionProof(set, hot.IntProof()), set(range(20)))
 _proof("TupleProof", lambda: hot.TupleProof(Pair, [hot.IntProof(), hot.IntProof()]), Pair(1, 2))
 _proof(
     "DictProof",
-    lambda: hot.DictProof(hot.TypeProof(str), hot.IntProof()),
+    lambda: hot.DictProof(hot.StrProof(), hot.IntProof()),
     {str(each): each for each in range(20)},
 )
 _proof(
@@ -111,9 +118,3 @@ _proof(
 _proof("ModelProof", _model, User(**users(1)[0]))
 _proof("DataclassProof", _dataclass, Point(1, 2))
 _proof("AnyProof", hot.AnyProof, {"a": [1, 2.5, None, "x"], "b": {"c": True}})
-
-
-@case("all_finite, 20 users as dicts", "serializer.all_finite")
-def finite() -> Work:
-    data = users(20)
-    return lambda: hot.all_finite(data), 1

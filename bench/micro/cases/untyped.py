@@ -1,0 +1,27 @@
+"""fastweb/_speedups/untyped.py"""
+
+from __future__ import annotations
+
+import orjson
+
+from bench.micro.case import Work, case
+from bench.micro.users import users
+from fastweb._speedups import untyped as hot
+
+
+@case("all_finite, 20 users as dicts", "untyped.all_finite")
+def finite() -> Work:
+    data = users(20)
+    return lambda: hot.all_finite(data), 1
+
+
+@case("dump_plain, a dict of one item", "untyped.dump_plain")
+def tiny() -> Work:
+    data = {"message": "Hello, World!"}
+    return lambda: hot.dump_plain(data, None, 0), 1
+
+
+@case("suspects, 3,000 bytes", "untyped.suspects")
+def search() -> Work:
+    document = orjson.dumps(users(20))
+    return lambda: hot.suspects(document), 1

@@ -1,0 +1,63 @@
+# What Cython's own declarations of CPython lack, for the hot modules: cimported where they are compiled.
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_XDECREF
+
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    char *utf8_text "(char *)PyUnicode_AsUTF8AndSize"(object text, Py_ssize_t *size) except NULL
+    # As pointers: bytes that are still being written have no second owner.
+    void *new_bytes "(void *)PyBytes_FromStringAndSize"(char *text, Py_ssize_t size) except NULL
+    char *bytes_text "PyBytes_AS_STRING"(void *made)
+    int _PyBytes_Resize(PyObject **made, Py_ssize_t size) except -1
+
+
+cdef extern from "structmember.h":
+    ctypedef struct PyMemberDef:
+        int type
+        Py_ssize_t offset
+        int flags
+    ctypedef struct PyMemberDescrObject:
+        PyMemberDef *d_member
+    int T_OBJECT_EX
+
+
+# Another size for bytes that are being written; the old pointer is void.
+cdef inline void *resized(void *made, Py_ssize_t size) except NULL:
+    cdef PyObject *moved = <PyObject *>made
+    _PyBytes_Resize(&moved, size)
+    return moved
+
+
+# The bytes, owned by whoever asked from now on.
+cdef inline bytes taken(void *made):
+    result = <bytes>made
+    Py_DECREF(result)
+    return result
+
+
+# Bytes that nobody is to have.
+cdef inline void dropped(void *made):
+    Py_XDECREF(<PyObject *>made)
+
+
+# Where in an instance the value of a slot stands, of a descriptor that a class made of `__slots__`; else -1.
+cdef inline Py_ssize_t slot_offset(object descriptor):
+    cdef PyMemberDef *member = (<PyMemberDescrObject *>descriptor).d_member
+    return member.offset if member.type == T_OBJECT_EX and member.flags == 0 else -1
+
+
+# What stands there; NULL for nothing.
+cdef inline PyObject *slot_at(object instance, Py_ssize_t offset):
+    return (<PyObject **>(<char *><void *>instance + offset))[0]
+
+
+cdef extern from "Python.h":
+    ctypedef struct TypeObject "PyTypeObject":
+        int (*tp_setattro)(object, object, object) except -1
+
+
+# Set an attribute as the instances of a class do, whatever the class of this one says.
+cdef inline int set_as(object cls, object instance, object name, object value) except -1:
+    return (<TypeObject *>cls).tp_setattro(instance, name, value)

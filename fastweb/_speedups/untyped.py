@@ -1,0 +1,87 @@
+"""JSON of values whose type nobody declared: orjson's document, where it is what `jsonable_encoder` makes of
+them (`fastweb.encoders`).
+"""
+
+from typing import Any
+
+import orjson
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from fastweb._speedups import _shim as cython
+
+if cython.compiled:
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING
+
+__all__ = ["all_finite", "dump_plain", "suspects"]
+
+_dumps = orjson.dumps
+#: Nothing is said of deeper values: the slow path's recursion is bounded by Python itself.
+DEPTH = cython.declare(cython.int, 400)
+
+
+@cython.cfunc
+@cython.exceptval(-1)
+def _finite(values: Any, depth: cython.int) -> cython.bint:
+    """Whether no float among these values, and in those of them that have parts, is infinite or NaN."""
+    if depth > DEPTH:
+        return False
+    for each in values:
+        kind = type(each)
+        if kind is str or kind is int or each is None or kind is bool:
+            continue
+        if kind is float:
+            # Neither infinite (x - x is NaN then) nor NaN, which is not equal to itself.
+            number: cython.double = each
+            if number - number != 0.0:
+                return False
+        elif kind is list or isinstance(each, (list, tuple)):
+            if not _finite(each, depth + 1):
+                return False
+        elif isinstance(each, dict) and not _finite(each.values(), depth + 1):
+            return False
+    return True
+
+
+def all_finite(value: Any) -> bool:
+    """Whether no float in lists, tuples and dicts is infinite or NaN. Nor is it known of what is too deep."""
+    return _finite((value,), 0)
+
+
+@cython.ccall
+def suspects(document: bytes) -> cython.int:
+    """What is in a document that must be looked at again: 1 for `null`, 2 for `"_sa`, 3 for both.
+
+    PERF: `in` takes 0.12 µs for each in a document of 30 bytes. C compilers make SIMD code of this loop.
+    """
+    if cython.compiled:
+        text: cython.p_char = PyBytes_AS_STRING(document)
+        null: cython.uchar = 0
+        state: cython.uchar = 0
+        i: cython.Py_ssize_t
+        for i in range(len(document) - 3):
+            null |= (text[i] == 110) & (text[i + 1] == 117) & (text[i + 2] == 108) & (text[i + 3] == 108)
+            state |= (text[i] == 34) & (text[i + 1] == 95) & (text[i + 2] == 115) & (text[i + 3] == 97)
+        return null + 2 * state
+    return (document.find(b"null") >= 0) + 2 * (document.find(b'"_sa') >= 0)
+
+
+def dump_plain(value: Any, default: Any, options: int) -> bytes | None:
+    """The JSON that orjson makes of a value; None where that is not known to be right.
+
+    That is so where orjson refuses the value; where there is null in it, which orjson writes for NaN too; and
+    where a key begins with "_sa", which `jsonable_encoder` leaves out. To look for these in the document
+    costs little; only then is the value looked through.
+
+    Arguments:
+        default, options: orjson's.
+    """
+    try:
+        document: bytes = _dumps(value, default, options)
+    except TypeError:
+        return None
+    found: cython.int = suspects(document)
+    if found and (found >= 2 or not _finite((value,), 0)):
+        return None
+    return document
