@@ -137,6 +137,7 @@ def jsonable_encoder(
 
     Raises:
         ValueError: an object of an unknown type that is no mapping and has no attributes.
+        PydanticV1NotSupportedError: a model of `pydantic.v1`.
     """
     options = _Options(
         by_alias=by_alias,
@@ -183,6 +184,12 @@ def _encode(obj: Any, include: Any, exclude: Any, options: _Options) -> Any:
     encoder = _encoder_of(type(obj))
     if encoder is not None:
         return encoder(obj)
+    if any(base.__module__.startswith("pydantic.v1") for base in type(obj).__mro__):
+        from fastweb.exceptions import PydanticV1NotSupportedError
+
+        raise PydanticV1NotSupportedError(
+            f"models of pydantic.v1 are not supported; make {type(obj).__name__} one of pydantic 2: {obj!r}"
+        )
     return _encode(_attributes(obj), include, exclude, options)
 
 

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from typing import Any, NoReturn, Self, cast
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, cast
 
 from fastweb._speedups.request import parse_cookies
-from fastweb.datastructures import URL, Address, Headers, QueryParams, State
-from fastweb.exceptions import ClientDisconnect
+from fastweb.datastructures import URL, Address, FormData, Headers, QueryParams, State
+from fastweb.exceptions import ClientDisconnect, HTTPException
 from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
 from fastweb.types import Message, Receive, Scope, Send, Stream
 
-__all__ = ["ClientDisconnect", "HTTPConnection", "Request", "parse_json"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from fastweb.limits import Limits
+
+    StateT = TypeVar("StateT", bound=Mapping[str, Any] | State, default=State)
+else:
+    from typing import TypeVar
+
+    StateT = TypeVar("StateT")
+
+__all__ = [
+    "ClientDisconnect",
+    "HTTPConnection",
+    "Request",
+    "cookie_parser",
+    "empty_receive",
+    "empty_send",
+    "parse_json",
+]
+
+#: Starlette's name for it.
+cookie_parser = parse_cookies
+
+#: What of a request's header goes for what is pushed with its answer, too.
+SERVER_PUSH_HEADERS_TO_COPY = ("accept", "accept-encoding", "accept-language", "cache-control", "user-agent")
 
 
 def parse_json(data: bytes) -> Any:
@@ -34,18 +61,19 @@ def parse_json(data: bytes) -> Any:
         return json.loads(data)
 
 
-async def _no_receive() -> NoReturn:
+async def empty_receive() -> NoReturn:
     raise RuntimeError("Receive channel has not been made available")
 
 
-async def _no_send(message: Message) -> NoReturn:
+async def empty_send(message: Message) -> NoReturn:
     raise RuntimeError("Send channel has not been made available")
 
 
-class HTTPConnection(Mapping[str, Any]):
+class HTTPConnection(Mapping[str, Any], Generic[StateT]):
     """What a request and a WebSocket have in common; a mapping of its ASGI scope.
 
-    The scope is made when it is first asked for, and is the truth from then on.
+    The scope is made when it is first asked for, and is the truth from then on. `Request[MyState]` says of
+    which type `request.state` is, to type checkers.
     """
 
     # Defaults on the class: an instance that nobody asks for more holds only what it was made of.
@@ -62,8 +90,7 @@ class HTTPConnection(Mapping[str, Any]):
     _state: State | None = None
 
     def __init__(self, scope: Scope, receive: Receive | None = None) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            raise ValueError(f"no connection of this kind has a request: {scope['type']!r}")
+        assert scope["type"] in ("http", "websocket"), f"{scope['type']!r} connections have no request"
         self._scope = scope
 
     @property
@@ -170,7 +197,10 @@ class HTTPConnection(Mapping[str, Any]):
     def session(self) -> dict[str, Any]:
         """The session, with SessionMiddleware in place."""
         assert "session" in self.scope, "SessionMiddleware must be installed to access request.session"
-        return cast(dict[str, Any], self.scope["session"])
+        session = self.scope["session"]
+        if hasattr(session, "mark_accessed"):  # somebody else's middleware may leave a plain dict
+            session.mark_accessed()
+        return cast(dict[str, Any], session)
 
     @property
     def auth(self) -> Any:
@@ -185,23 +215,23 @@ class HTTPConnection(Mapping[str, Any]):
         return self.scope["user"]
 
     @property
-    def state(self) -> State:
+    def state(self) -> StateT:
         """What the lifespan yielded and middleware left for this request."""
         if self._state is None:
             self._state = State(self.scope.setdefault("state", {}))
-        return self._state
+        return cast(StateT, self._state)
 
     def url_for(self, name: str, /, **path_params: Any) -> URL:
         """The URL of the route of that name."""
         provider = self.scope.get("router") or self.scope.get("app")
         if provider is None:
             raise RuntimeError(
-                "The `url_for` method can only be used inside an application or with a router."
+                "The `url_for` method can only be used inside a Starlette application or with a router."
             )
         return cast(URL, provider.url_path_for(name, **path_params).make_absolute_url(base_url=self.base_url))
 
 
-class Request(HTTPConnection):
+class Request(HTTPConnection[StateT]):
     """An HTTP request.
 
     Arguments:
@@ -211,14 +241,14 @@ class Request(HTTPConnection):
 
     _body: bytes | None = None
     _json: Any = ...
+    _form: FormData | None = None
     _consumed = False
     _asgi_receive: Receive | None = None
     _asgi_send: Send | None = None
 
-    def __init__(self, scope: Scope, receive: Receive = _no_receive, send: Send = _no_send) -> None:
+    def __init__(self, scope: Scope, receive: Receive = empty_receive, send: Send = empty_send) -> None:
         super().__init__(scope)
-        if scope["type"] != "http":
-            raise ValueError(f"a request comes by http, not by {scope['type']!r}")
+        assert scope["type"] == "http", f"a request comes by http, not by {scope['type']!r}"
         self._asgi_receive = receive
         self._asgi_send = send
 
@@ -248,6 +278,17 @@ class Request(HTTPConnection):
         return self._asgi_receive
 
     @property
+    def _receive(self) -> Receive:
+        return self.receive
+
+    @_receive.setter
+    def _receive(self, receive: Receive) -> None:
+        # A private name of Starlette's that many a middleware sets, to have the body read once more.
+        self._scope, self._asgi_send = self.scope, self._send
+        self._stream = None
+        self._asgi_receive = receive
+
+    @property
     def _send(self) -> Send:
         if self._asgi_send is None:
             assert self._stream is not None
@@ -274,9 +315,12 @@ class Request(HTTPConnection):
             return
         if self._consumed:
             raise RuntimeError("Stream consumed")
-        self._consumed = True
-        while data := await self._source.receive():
-            yield data
+        receive = self._source.receive
+        while not self._consumed:
+            if data := await receive():
+                yield data
+            else:
+                self._consumed = True
         yield b""
 
     async def body(self) -> bytes:
@@ -284,7 +328,6 @@ class Request(HTTPConnection):
         if self._body is None:
             if self._consumed:
                 raise RuntimeError("Stream consumed")
-            self._consumed = True
             receive = self._source.receive
             data = await receive()
             if data:
@@ -292,6 +335,7 @@ class Request(HTTPConnection):
                 while data := await receive():
                     pieces.append(data)
                 data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._consumed = True
             self._body = data
         return self._body
 
@@ -306,8 +350,80 @@ class Request(HTTPConnection):
             self._json = parse_json(await self.body())
         return self._json
 
+    def form(
+        self,
+        *,
+        max_files: int | float | None = None,
+        max_fields: int | float | None = None,
+        max_part_size: int | None = None,
+    ) -> _Form:
+        """The form in the body: `await request.form()`, or `async with request.form() as form:`, which closes
+        its files. It is read once; what is neither urlencoded nor multipart is an empty form.
+
+        Arguments:
+            max_files: files of a multipart form; by default `Limits.form_files`.
+            max_fields: fields that are text; by default `Limits.form_fields`.
+            max_part_size: bytes of one of them; by default `Limits.form_part_size`.
+
+        Raises:
+            HTTPException: 400, the form cannot be read, or goes beyond a bound.
+            fastweb.formparsers.MultiPartException: the same, where the request belongs to no app.
+        """
+        return _Form(self, max_files, max_fields, max_part_size)
+
+    async def _read_form(
+        self, max_files: int | float | None, max_fields: int | float | None, max_part_size: int | None
+    ) -> FormData:
+        if self._form is None:
+            from fastweb import formparsers  # few requests are forms
+
+            limits = self._limits()
+            fields = limits.form_fields if max_fields is None else max_fields
+            size = limits.form_part_size if max_part_size is None else max_part_size
+            media_type = formparsers.media_type_of(self.headers.get("content-type"))
+            if media_type not in (b"multipart/form-data", b"application/x-www-form-urlencoded"):
+                self._form = FormData()
+                return self._form
+            parser: formparsers.FormParser | formparsers.MultiPartParser
+            async with aclosing(self.stream()) as stream:
+                if media_type == b"multipart/form-data":
+                    parser = formparsers.MultiPartParser(
+                        self.headers,
+                        stream,
+                        max_files=limits.form_files if max_files is None else max_files,
+                        max_fields=fields,
+                        max_part_size=size,
+                        max_header_count=limits.part_header_count,
+                        max_header_size=limits.part_header_size,
+                    )
+                    parser.spool_max_size = limits.form_spool_size
+                else:
+                    parser = formparsers.FormParser(
+                        self.headers, stream, max_fields=fields, max_part_size=size
+                    )
+                try:
+                    self._form = await parser.parse()
+                except formparsers.MultiPartException as error:
+                    if "app" in self.scope:
+                        raise HTTPException(400, error.message) from error
+                    raise
+        return self._form
+
+    def _limits(self) -> Limits:
+        """The bounds that hold for this request: its server's, or else its app's."""
+        from fastweb.limits import Limits  # few requests are forms
+
+        app = self._app if self._scope is None else self._scope.get("app")
+        for holder in (self._stream, app):
+            limits = getattr(holder, "limits", None)
+            if isinstance(limits, Limits):
+                return limits
+        return Limits()
+
     async def close(self) -> None:
-        """Release what the request holds."""
+        """Close the files of the form, where one was read."""
+        if self._form is not None:
+            await self._form.close()
 
     async def is_disconnected(self) -> bool:
         """Whether the client is gone. It waits for nothing."""
@@ -321,3 +437,53 @@ class Request(HTTPConnection):
                 if message["type"] == "http.disconnect":
                     stream.disconnected = True
         return stream.disconnected
+
+    async def send_push_promise(self, path: str) -> None:
+        """Push the answer to another request along with this one's, where the server can (ASGI, extension
+        "http.response.push").
+
+        Arguments:
+            path: of the request that the client will make.
+        """
+        if "http.response.push" in self.scope.get("extensions", {}):
+            headers = [
+                (name.encode(), value.encode("latin-1"))
+                for name in SERVER_PUSH_HEADERS_TO_COPY
+                for value in self.headers.getlist(name)
+            ]
+            await self._send({"type": "http.response.push", "path": path, "headers": headers})
+
+    async def send_early_hints(self, link: str, /, *additional_links: str) -> None:
+        """Tell the client what it will need, before the answer, where the server can: 103 Early Hints (RFC
+        8297; ASGI, extension "http.response.early_hint").
+
+        Arguments:
+            link, additional_links: values of Link fields, such as "</style.css>; rel=preload; as=style".
+        """
+        if "http.response.early_hint" in self.scope.get("extensions", {}):
+            links = [value.encode("latin-1") for value in (link, *additional_links)]
+            await self._send({"type": "http.response.early_hint", "links": links})
+
+
+class _Form:
+    """What `Request.form` gives: to be awaited, or to be entered."""
+
+    __slots__ = ("_bounds", "_request")
+
+    def __init__(self, request: Request[Any], *bounds: Any) -> None:
+        self._request = request
+        self._bounds = bounds
+
+    def __await__(self) -> Generator[Any, None, FormData]:
+        return self._request._read_form(*self._bounds).__await__()
+
+    async def __aenter__(self) -> FormData:
+        return await self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._request.close()

@@ -14,33 +14,27 @@ from fastweb._speedups.response import HAS_LENGTH, Head
 from fastweb.exceptions import ClientDisconnect
 from fastweb.types import Message, Receive, ResponseHead, Scope, Send, Stream
 
-__all__ = ["ASGIStream", "receive_of", "scope_of", "send_of", "without_root"]
-
-
-def without_root(path: str, root: str) -> str:
-    """The part of a path that routes see: a proxy may take the root path away before, or leave it."""
-    if not root or not path.startswith(root):
-        return path
-    rest = path[len(root) :]
-    return rest if not rest or rest.startswith("/") else path
+__all__ = ["ASGIStream", "receive_of", "scope_of", "send_of"]
 
 
 class ASGIStream:
     """A stream over an ASGI connection: `fastweb.types.Stream`.
 
     What is sent without waiting (`respond`, `start`, `finish`) is kept until the next `send` or `drain`.
+    The answer to a WebSocket's handshake refuses it (ASGI, extension "websocket.http.response").
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.asgi_receive = receive
         self.asgi_send = send
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
+        self._kind = "websocket.http" if scope["type"] == "websocket" else "http"
+        self.method: str = scope.get("method", "GET")
+        self.path: str = scope.get("path", "")
         self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
         self.query_string: bytes = scope.get("query_string", b"")
         self.headers: list[tuple[bytes, bytes]] = [
-            (bytes(name), bytes(value)) for name, value in scope["headers"]
+            (bytes(name), bytes(value)) for name, value in scope.get("headers", ())
         ]
         self.http_version: str = scope.get("http_version", "1.1")
         self.scheme: str = scope.get("scheme", "http")
@@ -72,7 +66,7 @@ class ASGIStream:
         if head.status not in (204, 304) and not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", b"%d" % len(body)))
         self._begin(head.status, headers)
-        self._unsent.append({"type": "http.response.body", "body": body})
+        self._unsent.append({"type": f"{self._kind}.response.body", "body": body})
         self.finished = True
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
@@ -83,13 +77,13 @@ class ASGIStream:
         if self.started:
             raise RuntimeError("this request has been answered already")
         self.started = True
-        self._unsent.append({"type": "http.response.start", "status": status, "headers": headers})
+        self._unsent.append({"type": f"{self._kind}.response.start", "status": status, "headers": headers})
 
     async def send(self, data: bytes) -> None:
         """Send a piece of the body."""
         await self.drain()
         try:
-            await self.asgi_send({"type": "http.response.body", "body": data, "more_body": True})
+            await self.asgi_send({"type": f"{self._kind}.response.body", "body": data, "more_body": True})
         except OSError:
             # ASGI, "Disconnected client - send exception".
             self.disconnected = True
@@ -99,7 +93,7 @@ class ASGIStream:
         """End the answer."""
         if not self.finished:
             self.finished = True
-            self._unsent.append({"type": "http.response.body", "body": b"", "more_body": False})
+            self._unsent.append({"type": f"{self._kind}.response.body", "body": b"", "more_body": False})
 
     async def drain(self) -> None:
         """Hand what was not sent yet to the server."""
@@ -110,11 +104,24 @@ class ASGIStream:
         except OSError:
             self.disconnected = True
 
+    async def pass_on(self, message: Message) -> None:
+        """Hand a message of an ASGI app to the server as it is."""
+        kind: str = message["type"]
+        if kind.endswith("http.response.start"):
+            self.started = True
+        elif kind.endswith(("http.response.body", "http.response.pathsend")):
+            self.finished = not message.get("more_body", False)
+        try:
+            await self.asgi_send(message)
+        except OSError:
+            self.disconnected = True
+            raise
+
     async def wait_disconnect(self) -> None:
         """Return when the client is gone, or the answer was sent."""
         while not self.disconnected:
             message = await self.asgi_receive()
-            if message["type"] == "http.disconnect":
+            if message["type"] in ("http.disconnect", "websocket.disconnect"):
                 self.disconnected = True
             else:
                 self.body_complete = not message.get("more_body", False)
@@ -166,6 +173,8 @@ def receive_of(stream: Stream) -> Receive:
 
 def send_of(stream: Stream) -> Send:
     """The ASGI `send` of a stream."""
+    if isinstance(stream, ASGIStream):
+        return stream.pass_on
     status = 200
     headers: list[tuple[bytes, bytes]] = []
     waiting = False

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import copy
+import io
 import pickle
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qsl
 
 import pytest
@@ -15,6 +18,7 @@ from fastweb.datastructures import (
     CommaSeparatedStrings,
     Default,
     DefaultPlaceholder,
+    FormData,
     Headers,
     ImmutableMultiDict,
     MultiDict,
@@ -22,6 +26,7 @@ from fastweb.datastructures import (
     QueryParams,
     Secret,
     State,
+    UploadFile,
     URLPath,
     parse_host,
     parse_query,
@@ -569,3 +574,47 @@ def test_default() -> None:
     assert default != Default("y")
     assert default != "x"
     assert repr(default) == "Default('x')"
+
+
+def test_upload_files() -> None:
+    async def run() -> None:
+        with SpooledTemporaryFile[bytes](max_size=10) as spooled:
+            headers = Headers({"content-type": "text/plain"})
+            file = UploadFile(cast(BinaryIO, spooled), size=0, filename="a", headers=headers)
+            await file.write(b"12345")
+            assert (file.size, file._in_memory, file.content_type) == (5, True, "text/plain")
+            await file.seek(1)
+            assert await file.read(2) == b"23"
+            await file.seek(5)
+            await file.write(b"678901")
+            assert (file.size, file._in_memory) == (11, False)
+            await file.seek(0)
+            assert await file.read() == b"12345678901"
+            assert repr(file) == f"UploadFile(filename='a', size=11, headers={headers!r})"
+            form = FormData([("file", file), ("text", "a")])
+            assert form.multi_items() == [("file", file), ("text", "a")]
+            await form.close()
+            assert spooled.closed
+
+    asyncio.run(run())
+
+
+def test_any_file_can_be_an_upload() -> None:
+    async def run() -> None:
+        file = UploadFile(io.BytesIO(b"data"))
+        assert (file.filename, file.size, file.content_type) == (None, None, None)
+        assert await file.read() == b"data"
+        await file.write(b"more")
+        await file.seek(4)
+        assert (await file.read(), file.size) == (b"more", None)
+        await file.close()
+        assert file.file.closed
+
+    asyncio.run(run())
+
+
+def test_upload_files_as_a_type() -> None:
+    file = UploadFile(io.BytesIO())
+    assert UploadFile._validate(file, None) is file
+    with pytest.raises(ValueError, match="Expected UploadFile, received: <class 'str'>"):
+        UploadFile._validate("a", None)

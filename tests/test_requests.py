@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypedDict
 
 import anyio
 import pytest
@@ -83,12 +83,12 @@ def test_what_middleware_gives(name: str) -> None:
 def test_kinds() -> None:
     assert HTTPConnection(scope(type="websocket"))["type"] == "websocket"
     for make, kind in ((HTTPConnection, "lifespan"), (Request, "websocket")):
-        with pytest.raises(ValueError, match=kind):
+        with pytest.raises(AssertionError, match=kind):
             make(scope(type=kind))
 
 
 def test_no_router() -> None:
-    with pytest.raises(RuntimeError, match="inside an application"):
+    with pytest.raises(RuntimeError, match="inside a Starlette application"):
         Request(scope()).url_for("x")
 
 
@@ -185,3 +185,60 @@ def test_parse_json(data: bytes) -> None:
 def test_parse_json_errors(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         parse_json(data)
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_what_a_server_may_offer(offered: bool) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def main() -> None:
+        extensions: Any = {"http.response.push": {}, "http.response.early_hint": {}} if offered else {}
+        headers = [(b"accept", b"a/b"), (b"cookie", b"c=d")]
+        request = Request(scope(headers=headers, extensions=extensions), send=send)
+        await request.send_push_promise("/style.css")
+        await request.send_early_hints("</a>; rel=preload", "</b>; rel=preload")
+
+    anyio.run(main)
+    expected = [
+        {"type": "http.response.push", "path": "/style.css", "headers": [(b"accept", b"a/b")]},
+        {"type": "http.response.early_hint", "links": [b"</a>; rel=preload", b"</b>; rel=preload"]},
+    ]
+    assert sent == (expected if offered else [])
+
+
+def test_another_receive() -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"again"}
+
+    async def main() -> None:
+        request: Request = Request(scope())
+        request._receive = receive
+        assert await request.body() == b"again"
+
+    anyio.run(main)
+
+
+def test_the_state_has_a_type() -> None:
+    class Mine(TypedDict):
+        user: str
+
+    request: Request[Mine] = Request[Mine](scope(state={"user": "x"}))
+    assert request.state["user"] == "x"
+
+
+def test_the_rest_of_a_stream() -> None:
+    async def main() -> None:
+        request: Request = Request(scope(), receiving(piece(b"1"), piece(b"2"), piece(b"3", False)))
+        first, second = request.stream(), request.stream()
+        pieces = [await anext(each) for each in (first, second, first, first, second)]
+        assert pieces == [b"1", b"2", b"3", b"", b""]
+        with pytest.raises(RuntimeError, match="Stream consumed"):
+            await request.body()
+        request = Request(scope(), receiving(piece(b"1"), piece(b"2", False)))
+        assert await anext(request.stream()) == b"1"
+        assert await request.body() == b"2"
+
+    anyio.run(main)

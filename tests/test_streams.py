@@ -11,8 +11,9 @@ import pytest
 from fastweb import FastWeb, Request
 from fastweb._speedups.response import Head
 from fastweb.exceptions import ClientDisconnect
+from fastweb.paths import without_root
 from fastweb.responses import Response
-from fastweb.streams import ASGIStream, receive_of, scope_of, send_of, without_root
+from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
 from fastweb.testclient import TestClient
 
 

@@ -256,7 +256,8 @@ def _reached(annotation: Any, seen: set[int]) -> Iterator[str]:
 
 
 def _reached_by_class(cls: type[Any], seen: set[int]) -> Iterator[str]:
-    if issubclass(cls, msgspec.Struct) or cls.__module__.partition(".")[0] == "fastweb":
+    ours = cls.__module__.partition(".")[0] == "fastweb" and not hasattr(cls, "__get_pydantic_core_schema__")
+    if issubclass(cls, msgspec.Struct) or ours:
         yield "struct"
     elif _is_pydantic_object(cls) or hasattr(cls, "__pydantic_validator__"):
         yield "pydantic"

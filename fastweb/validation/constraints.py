@@ -46,12 +46,18 @@ def apply_field(schema: Schema, field: FieldInfo) -> Schema:
     for name in CONSTRAINTS:
         if name in given:
             value = given[name]
-            if name == "decimal_places" and not isinstance(schema, nodes.DecimalSchema):
+            if name == "decimal_places" and not isinstance(_not_null(schema), nodes.DecimalSchema):
                 value = (value, given.get("max_digits"))
             schema = constrain(schema, name, value)
     if field.discriminator is not None:
         schema = _discriminate(schema, field.discriminator)
     return _with_metadata(schema, field)
+
+
+def _not_null(schema: Schema) -> Schema:
+    while isinstance(schema, (nodes.NullableSchema, nodes.UnsetSchema)):
+        schema = schema.inner
+    return schema
 
 
 def apply_metadata(schema: Schema, item: Any) -> Schema:

@@ -395,20 +395,22 @@ class Dumper:
         return self.infer(value, include, exclude)
 
     def _pydantic(self, schema: nodes.PydanticSchema, value: Any, include: Filter, exclude: Filter) -> Any:
-        from fastweb.validation.pydantic_backend import adapter_of
+        from fastweb.validation.pydantic_backend import adapter_of, dump_declared
 
-        said: dict[str, Any] = {"include": include, "exclude": exclude}
-        return adapter_of(schema).dump_python(
-            value,
-            mode="json" if self.json else "python",
-            **said,
-            by_alias=self.by_alias,
-            exclude_unset=self.exclude_unset,
-            exclude_defaults=self.exclude_defaults,
-            exclude_none=self.exclude_none,
-            fallback=self.fallback,
-            warnings=False,
-        )
+        dump = adapter_of(schema).dump_python
+        options: dict[str, Any] = {
+            "mode": "json" if self.json else "python",
+            "include": include,
+            "exclude": exclude,
+            "by_alias": self.by_alias,
+            "exclude_unset": self.exclude_unset,
+            "exclude_defaults": self.exclude_defaults,
+            "exclude_none": self.exclude_none,
+            "fallback": self.fallback,
+        }
+        if self.mend is None:
+            return dump(value, **options, warnings=False)
+        return dump_declared(schema, dump, value, **options)
 
     # Models
 

@@ -8,13 +8,14 @@ Source: https://docs.pydantic.dev/latest/concepts/json_schema/
 
 from __future__ import annotations
 
+import copy
 import enum
 import inspect
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -22,6 +23,7 @@ from fastweb.exceptions import FastWebError
 from fastweb.fields import FieldInfo
 from fastweb.types import Undefined
 from fastweb.validation import nodes
+from fastweb.validation.annotations import is_typed_dict, is_union
 from fastweb.validation.dump import Dumper, SerializationError
 from fastweb.validation.nodes import FieldSchema, Schema
 from fastweb.validation.schema import schema_of
@@ -94,14 +96,29 @@ class JSONSchemas:
     Arguments:
         by_alias: name fields by their aliases.
         ref_template: how a reference to a definition is written, "{model}" standing for its name.
+        content_media_type: describe bytes by their media type, as OpenAPI 3.1 does, not by a format.
+        taken: definitions of others, by name: what is not equal to them gets another name.
+        describe_pydantic: what describes pydantic's types, given a node and the mode; by default, `add` does.
     """
 
-    def __init__(self, *, by_alias: bool = True, ref_template: str = "#/$defs/{model}") -> None:
+    def __init__(
+        self,
+        *,
+        by_alias: bool = True,
+        ref_template: str = "#/$defs/{model}",
+        content_media_type: bool = False,
+        taken: Mapping[str, _Document] | None = None,
+        describe_pydantic: Callable[[nodes.PydanticSchema, Mode], _Document] | None = None,
+    ) -> None:
         self.by_alias = by_alias
         self.ref_template = ref_template
+        self._content_media_type = content_media_type
+        self._taken = taken or {}
+        self._describe_pydantic = describe_pydantic
         #: By key: a class (with its arguments) and the mode.
         self._definitions: dict[tuple[Any, Mode], _Document] = {}
         self._keys: dict[str, tuple[Any, Mode]] = {}
+        self._marks: dict[tuple[Any, Mode], str] = {}
         self._names: dict[tuple[Any, Mode], str] = {}
         self._documents: list[_Document] = []
         self._mode: Mode = "validation"
@@ -113,6 +130,13 @@ class JSONSchemas:
         self._documents.append(document)
         return document
 
+    def add_field(self, schema: Schema, mode: Mode, *, default: Any = Undefined) -> dict[str, Any]:
+        """The document of a type that has a default, as `add` gives it."""
+        self._mode = mode
+        document = self._with_default(self._document(schema), schema, default)
+        self._documents.append(document)
+        return document
+
     def finish(self) -> dict[str, dict[str, Any]]:
         """Give the definitions their names, and put these into every document added.
 
@@ -120,9 +144,22 @@ class JSONSchemas:
         class accepts is not what it puts out, with "-Input" or "-Output" after it.
         """
         self._names = _choose_names(self._definitions)
+        if different := self._taken_otherwise():
+            self._names = _choose_names(self._definitions, different)
         for document in [*self._documents, *self._definitions.values()]:
             self._resolve(document)
         return {self._names[key]: document for key, document in self._definitions.items()}
+
+    def _taken_otherwise(self) -> set[str]:
+        """The names that other definitions have already, and not equal ones."""
+        different = set()
+        for key, name in self._names.items():
+            if name in self._taken:
+                document = copy.deepcopy(self._definitions[key])
+                self._resolve(document)
+                if document != self._taken[name]:
+                    different.add(name)
+        return different
 
     def name_of(self, document: Mapping[str, Any]) -> str | None:
         """The name of the definition that a finished document refers to."""
@@ -144,12 +181,9 @@ class JSONSchemas:
 
     def _define(self, identity: Any, make: Callable[[], _Document]) -> _Document:
         key = (identity, self._mode)
-        mark = f"{_MARK}{len(self._keys)}"
-        for known, each in self._keys.items():
-            if each == key:
-                mark = known
-                break
-        else:
+        mark = self._marks.get(key)
+        if mark is None:
+            mark = self._marks[key] = f"{_MARK}{len(self._keys)}"
             self._keys[mark] = key
             self._definitions[key] = {}
             self._definitions[key].update(make())
@@ -206,7 +240,10 @@ class JSONSchemas:
         return document
 
     def _bytes(self, schema: nodes.BytesSchema) -> _Document:
-        return self._sized({"type": "string", "format": "binary"}, schema, "minLength", "maxLength")
+        document = {"type": "string", "format": "binary"}
+        if self._content_media_type:
+            document = {"type": "string", "contentMediaType": "application/octet-stream"}
+        return self._sized(document, schema, "minLength", "maxLength")
 
     def _decimal(self, schema: nodes.DecimalSchema) -> _Document:
         if self._mode == "serialization":
@@ -349,6 +386,8 @@ class JSONSchemas:
     def _pydantic(self, schema: nodes.PydanticSchema) -> _Document:
         from fastweb.validation.pydantic_backend import adapter_of
 
+        if self._describe_pydantic is not None:
+            return self._describe_pydantic(schema, self._mode)
         document = adapter_of(schema).json_schema(
             mode=self._mode, by_alias=self.by_alias, ref_template=_MARK + "{model}"
         )
@@ -370,8 +409,6 @@ class JSONSchemas:
     # Models
 
     def _model(self, schema: nodes.ModelSchema) -> _Document:
-        if schema.kind == "namedtuple":
-            return self._named_tuple(schema)
         identity = (
             schema.annotation,
             tuple(sorted((k, repr(v)) for k, v in schema.config.items() if k == "title")),
@@ -386,7 +423,7 @@ class JSONSchemas:
         return field.alias
 
     def _model_document(self, schema: nodes.ModelSchema) -> _Document:
-        if schema.array_like:
+        if schema.array_like or schema.kind == "namedtuple":
             return self._named_tuple(schema)
         properties: dict[str, Any] = {}
         required: list[str] = []
@@ -424,13 +461,17 @@ class JSONSchemas:
         document = self._document(field.schema)
         if "title" not in document and _has_title(field.schema):
             document = {**document, "title": field_title(name)}
-        known = field.default is not Undefined and field.default is not msgspec.UNSET
-        if known and field.default_factory is None:
-            try:
-                return {**document, "default": _default(field)}
-            except SerializationError:
-                pass
-        return document
+        if field.default_factory is not None:
+            return document
+        return self._with_default(document, field.schema, field.default)
+
+    def _with_default(self, document: _Document, schema: Schema, default: Any) -> _Document:
+        if default is Undefined or default is msgspec.UNSET:
+            return document
+        try:
+            return {**document, "default": _default(schema, default)}
+        except SerializationError:
+            return document
 
     def _named_tuple(self, schema: nodes.ModelSchema) -> _Document:
         items = [self._field(field, field.name) for field in schema.fields]
@@ -457,8 +498,8 @@ def _words(info: FieldInfo) -> _Document:
         words["examples"] = _jsonable(
             list(info.examples) if not isinstance(info.examples, dict) else info.examples
         )
-    if info.deprecated is not None:
-        words["deprecated"] = bool(info.deprecated)
+    if info.deprecated:
+        words["deprecated"] = True
     return words
 
 
@@ -479,11 +520,10 @@ def _jsonable(value: Any) -> Any:
     return Dumper(json=True).infer(value) if not isinstance(value, float) else value
 
 
-def _default(field: FieldSchema) -> Any:
-    value = field.default
+def _default(schema: Schema, value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return value
-    return Dumper(json=True).dump(field.schema, value)
+    return Dumper(json=True).dump(schema, value)
 
 
 def _doc(cls: Any) -> str | None:
@@ -556,9 +596,23 @@ def _has_title(schema: Schema) -> bool:
     if isinstance(schema, nodes.ModelSchema):
         return False
     if isinstance(schema, nodes.PydanticSchema):
-        annotation = schema.annotation
-        return not isinstance(annotation, type)
+        return not _is_definition(schema.annotation)
     return not isinstance(schema, (nodes.EnumSchema, nodes.RefSchema))
+
+
+def _is_definition(annotation: Any) -> bool:
+    """Whether pydantic gives a type a definition of its own; None beside it makes no difference."""
+    if get_origin(annotation) is Annotated:
+        return _is_definition(get_args(annotation)[0])
+    if is_union(get_origin(annotation)):
+        rest = [each for each in get_args(annotation) if each is not type(None)]
+        return len(rest) == 1 and _is_definition(rest[0])
+    return isinstance(annotation, type) and (
+        issubclass(annotation, enum.Enum)
+        or is_typed_dict(annotation)
+        or hasattr(annotation, "__pydantic_validator__")
+        or hasattr(annotation, "__dataclass_fields__")
+    )
 
 
 def _remarked(part: Any, marks: Mapping[str, str]) -> Any:
@@ -569,8 +623,10 @@ def _remarked(part: Any, marks: Mapping[str, str]) -> Any:
     return marks.get(part, part) if isinstance(part, str) else part
 
 
-def _choose_names(definitions: Mapping[tuple[Any, Mode], _Document]) -> dict[tuple[Any, Mode], str]:
-    """The shortest name for each definition that no different one has."""
+def _choose_names(
+    definitions: Mapping[tuple[Any, Mode], _Document], taken: Collection[str] = ()
+) -> dict[tuple[Any, Mode], str]:
+    """The shortest name for each definition that no different one has, and that is not taken."""
     options: dict[tuple[Any, Mode], list[str]] = {}
     for key in definitions:
         (cls, *_), mode = key[0] if isinstance(key[0], tuple) else (key[0],), key[1]
@@ -580,54 +636,60 @@ def _choose_names(definitions: Mapping[tuple[Any, Mode], _Document]) -> dict[tup
             short, long = _short_name(cls), _long_name(cls)
         suffix = "-Input" if mode == "validation" else "-Output"
         options[key] = [short, short + suffix, long, long + suffix]
+    claims: dict[str, list[tuple[tuple[Any, Mode], int]]] = {}
+    for key, choices in options.items():
+        for place, name in enumerate(choices):
+            claims.setdefault(name, []).append((key, place))
+    different = _different(definitions)
     names: dict[tuple[Any, Mode], str] = {}
-    for key in definitions:
-        for place, name in enumerate(options[key]):
-            rivals = [
-                other for other in definitions if name in options[other][: place + 1] and other is not key
-            ]
-            if all(_same(definitions, key, other) for other in rivals):
-                names[key] = name
+    used: set[str] = set()
+    for key, choices in options.items():
+        for place, name in enumerate(choices):
+            rivals = [other for other, at in claims[name] if at <= place and other is not key]
+            same = key[0] not in different and all(other[0] == key[0] for other in rivals)
+            if name not in taken and (not rivals or same):
                 break
         else:
-            name = options[key][-1]
-            while name in names.values():
+            while name in used:
                 name += "_"
-            names[key] = name
+        names[key] = name
+        used.add(name)
     return names
 
 
-def _same(
-    definitions: Mapping[tuple[Any, Mode], _Document], one: tuple[Any, Mode], other: tuple[Any, Mode]
-) -> bool:
-    """Whether two definitions are of one class, and equal but for what they refer to being of the other
-    mode.
+def _different(definitions: Mapping[tuple[Any, Mode], _Document]) -> set[Any]:
+    """The classes whose two definitions, of what they accept and of what they put out, are not the same: in
+    themselves, or in what they refer to.
     """
-    if one[0] != other[0]:
-        return False
-    return bool(_comparable(definitions, one, ()) == _comparable(definitions, other, ()))
-
-
-def _comparable(
-    definitions: Mapping[tuple[Any, Mode], _Document],
-    key: tuple[Any, Mode],
-    above: tuple[Any, ...],
-) -> Any:
     keys = list(definitions)
+    numbers: dict[Any, int] = {}
+    for identity, _ in keys:
+        numbers.setdefault(identity, len(numbers))
+    users: dict[Any, set[Any]] = {}
 
-    def expand(part: Any) -> Any:
+    def without_modes(part: Any, user: Any) -> Any:
         if isinstance(part, dict):
-            return {name: expand(value) for name, value in part.items()}
+            return {name: without_modes(value, user) for name, value in part.items()}
         if isinstance(part, list):
-            return [expand(each) for each in part]
+            return [without_modes(each, user) for each in part]
         if isinstance(part, str) and part.startswith(_MARK):
-            target = keys[int(part[1:])]
-            if target[0] in above or target[0] == key[0]:
-                return ("above", repr(target[0]))
-            return _comparable(definitions, target, (*above, key[0]))
+            target = keys[int(part[1:])][0]
+            users.setdefault(target, set()).add(user)
+            return f"{_MARK}{numbers[target]}"
         return part
 
-    return expand(definitions[key])
+    first: dict[Any, _Document] = {}
+    different: set[Any] = set()
+    for (identity, _), document in definitions.items():
+        document = without_modes(document, identity)
+        if first.setdefault(identity, document) != document:
+            different.add(identity)
+    waiting = list(different)
+    while waiting:
+        found = users.get(waiting.pop(), set()) - different
+        different |= found
+        waiting.extend(found)
+    return different
 
 
 def _short_name(cls: Any) -> str:
@@ -635,6 +697,7 @@ def _short_name(cls: Any) -> str:
     if getattr(cls, "__args__", None):  # a generic of the typing kind
         arguments = ", ".join(getattr(each, "__name__", repr(each)) for each in cls.__args__)
         name = f"{name}[{arguments}]"
+    name = re.sub(r"[\w<>.]*[\w>]\.(?=\w)", "", name)  # of a generic's arguments, their own names alone
     return re.sub(r"[^a-zA-Z0-9.\-_]", "_", name)
 
 

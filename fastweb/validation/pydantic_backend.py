@@ -6,10 +6,12 @@ Nothing here imports pydantic by itself: an annotation that reaches a pydantic t
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 import typing
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -25,7 +27,7 @@ from fastweb.validation.scalars import Walk
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["adapter_of", "adapter_walk", "translate"]
+__all__ = ["adapter_of", "adapter_walk", "dump_declared", "translate"]
 
 #: What a FieldInfo of ours and pydantic's Field call by the same name, and a type without a field can have.
 _SHARED = ("title", "description", "examples", "deprecated", "json_schema_extra", "discriminator")
@@ -110,6 +112,52 @@ def _metadata(item: Any) -> Any:
 
         return pydantic.Field(**{name: value for name in _META if (value := getattr(item, name)) is not None})
     return item
+
+
+@functools.cache
+def _by_name() -> dict[str, Any]:
+    """What has pydantic take fields by their names, too: since 2.11."""
+    import pydantic
+
+    version = tuple(map(int, pydantic.VERSION.split(".")[:2]))
+    return {"by_name": True} if version >= (2, 11) else {}
+
+
+def dump_declared(schema: nodes.PydanticSchema, dump: Callable[..., Any], value: Any, **options: Any) -> Any:
+    """Dump a valid value, with nothing in it that its type does not declare.
+
+    pydantic takes an instance of its models for valid, whatever was assigned to it since, and writes a part
+    that is not of its field's type as it is, with a warning. Here such a value is validated again, as data.
+
+    Arguments:
+        dump: `dump_json` or `dump_python` of the schema's adapter.
+        options: for it.
+
+    Raises:
+        ResponseErrors: the value is not valid any more.
+    """
+    try:
+        return dump(value, **options, warnings="error")
+    except (AttributeError, ValueError) as refused:  # the first by exclude_unset, of what is no model
+        from pydantic_core import PydanticSerializationError, ValidationError
+
+        from fastweb.validation.serializer import ResponseErrors
+
+        if not isinstance(refused, (AttributeError, PydanticSerializationError)):
+            raise
+        adapter = adapter_of(schema)
+        data = adapter.dump_python(
+            value, exclude_unset=True, round_trip=True, serialize_as_any=True, warnings=False
+        )
+        try:
+            made = adapter.validate_python(data, **_by_name())
+        except ValidationError as error:
+            errors = [
+                {**found, "loc": ("response", *found["loc"])} for found in error.errors(include_url=False)
+            ]
+            raise ResponseErrors(errors) from None
+        # What is still unexpected comes from serializers of the type's own.
+        return dump(made, **options, warnings=False)
 
 
 def adapter_walk(schema: nodes.PydanticSchema) -> Walk:

@@ -179,6 +179,23 @@ class Serializer:
                 converted = self._converted(value)
                 if converted is not Undefined:
                     value, proven = converted, True
+        if isinstance(self.schema, nodes.PydanticSchema) and not proven:
+            # PERF: in one step, 1.6 µs a small model where two take 4; and the model's configuration of JSON
+            # holds, such as ser_json_inf_nan.
+            from fastweb.validation.pydantic_backend import adapter_of, dump_declared
+
+            written: bytes = dump_declared(
+                self.schema,
+                adapter_of(self.schema).dump_json,
+                self.validated(value),
+                include=include,
+                exclude=exclude,
+                by_alias=by_alias,
+                exclude_unset=exclude_unset,
+                exclude_defaults=exclude_defaults,
+                exclude_none=exclude_none,
+            )
+            return written
         document = self._document(
             value if proven else self.validated(value),
             Dumper(

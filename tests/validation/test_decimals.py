@@ -59,6 +59,7 @@ def test_strict(base: Any) -> None:
         (Decimal, {"max_digits": 1}, ["12", "1", "10", "1e1"]),
         (Decimal, {"decimal_places": 2}, ["1.234", "1.2300", "12345", "1e-2", "1e-3"]),
         (Decimal, {"decimal_places": 1}, ["1.23"]),
+        (Decimal | None, {"max_digits": 4, "decimal_places": 1}, ["1.2", "1.23", "1234.5", None]),
         (Decimal, {"allow_inf_nan": True}, ["nan", "inf", "snan", float("nan")]),
         (Decimal, {"allow_inf_nan": True, "gt": 0}, ["nan", "inf", "snan", float("nan"), "-inf", 1]),
         (Decimal, {"multiple_of": Decimal("0.1")}, ["0.15", "0.2", "1e30", "1e400", "1." + "0" * 33 + "1"]),

@@ -358,3 +358,16 @@ def test_a_field_of_a_parameter() -> None:
         "description": "d",
     }
     assert field_title("some_long_name") == "Some Long Name"
+
+
+def test_many_models_in_many_are_named_in_linear_time() -> None:
+    # Each refers to the one below it twice: followed one by one, these would be 2 ** 60 ways.
+    model: Any = type("M0", (BaseModel,), {"__annotations__": {"a": int}, "a": 1})
+    for number in range(1, 60):
+        model = type(f"M{number}", (BaseModel,), {"__annotations__": {"a": model, "b": list[model]}})
+    schemas = JSONSchemas()
+    modes: tuple[Mode, ...] = ("validation", "serialization")
+    for mode in modes:
+        schemas.add(schema_of(model), mode)
+    names = sorted(schemas.finish())
+    assert len(names) == 60

@@ -1,31 +1,28 @@
-"""Answers: what an endpoint returns where it wants to say more than its value."""
+"""What every answer is: a status, header fields, a body; and the plainest of them."""
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote
 
-from fastweb._speedups.response import Head
-from fastweb.concurrency import iterate_in_threadpool
+from fastweb._speedups.response import Head, check_headers
 from fastweb.datastructures import URL, MutableHeaders
-from fastweb.exceptions import ClientDisconnect
 from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
-from fastweb.types import Receive, Scope, Send, Stream
+from fastweb.types import Message, Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = [
     "HTMLResponse",
-    "JSONResponse",
-    "ORJSONResponse",
     "PlainTextResponse",
     "RedirectResponse",
     "Response",
-    "StreamingResponse",
+    "begin_response",
+    "is_body_allowed",
+    "send_response",
 ]
 
 
@@ -43,6 +40,14 @@ class Response:
     media_type: str | None = None
     charset = "utf-8"
     body: bytes | memoryview
+    background: Callable[[], Awaitable[None]] | None
+    #: `answer` sends what `__call__` does; not so in a subclass that changes only the ASGI side.
+    _answers: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__dict__.keys().isdisjoint(("__call__", "stream_response", "listen_for_disconnect")):
+            cls._answers = "answer" in cls.__dict__
 
     def __init__(
         self,
@@ -79,7 +84,8 @@ class Response:
         )
         names = [name for name, _ in raw]
         body = getattr(self, "body", None)
-        if body is not None and b"content-length" not in names and self.status_code not in (204, 304):
+        has_length = self.status_code >= 200 and self.status_code not in (204, 304)
+        if body is not None and has_length and b"content-length" not in names:
             raw.append((b"content-length", b"%d" % len(body)))
         content_type = self.media_type
         if content_type is not None and b"content-type" not in names:
@@ -119,7 +125,8 @@ class Response:
 
         Raises:
             http.cookies.CookieError: the name is not one a cookie may have.
-            ValueError: samesite is none of its values, or partitioned is not to be had in this Python.
+            AssertionError: samesite is none of its values.
+            ValueError: partitioned is not to be had in this Python.
         """
         # They take milliseconds to import, and not every app sets cookies.
         from datetime import datetime
@@ -144,8 +151,9 @@ class Response:
         if httponly:
             morsel["httponly"] = True
         if samesite is not None:
-            if samesite.lower() not in ("strict", "lax", "none"):
-                raise ValueError(f"samesite is 'strict', 'lax' or 'none', not {samesite!r}")
+            assert samesite.lower() in ("strict", "lax", "none"), (
+                f"samesite must be either 'strict', 'lax' or 'none', not {samesite!r}"
+            )
             morsel["samesite"] = samesite
         if partitioned:
             if sys.version_info < (3, 14):
@@ -182,12 +190,30 @@ class Response:
         await stream.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The answer as an ASGI app."""
-        stream = ASGIStream(scope, receive, send)
-        await self.answer(stream)
-        await stream.drain()
+        """The answer as an ASGI app; to a WebSocket's handshake it is a denial (ASGI, "Websocket Denial
+        Response").
+
+        Raises:
+            ValueError: a header field cannot be sent: its name is no token, or there is a line break in it.
+        """
+        send = self._checked(scope, send)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
         if self.background is not None:
             await self.background()
+
+    def _checked(self, scope: Scope, send: Send) -> Send:
+        """`send`, in the words of the scope's type, once the header fields are known to split no answer."""
+        check_headers(self.raw_headers)
+        if scope["type"] != "websocket":
+            return send
+
+        async def deny(message: Message) -> None:
+            if message["type"] in ("http.response.start", "http.response.body"):
+                message = {**message, "type": f"websocket.{message['type']}"}
+            await send(message)
+
+        return deny
 
 
 class HTMLResponse(Response):
@@ -200,71 +226,6 @@ class PlainTextResponse(Response):
     """Text."""
 
     media_type = "text/plain"
-
-
-class JSONResponse(Response):
-    """A value, written as JSON.
-
-    Raises:
-        TypeError: JSON has no form for the content.
-        ValueError: the content has a float that is infinite or not a number.
-    """
-
-    media_type = "application/json"
-
-    def __init__(
-        self,
-        content: Any,
-        status_code: int = 200,
-        headers: Mapping[str, str] | None = None,
-        media_type: str | None = None,
-        background: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        super().__init__(content, status_code, headers, media_type, background)
-
-    def render(self, content: Any) -> bytes:
-        """What `json.dumps` writes in its most compact form, faster where orjson writes the same."""
-        # With it come dataclasses, inspect, json and uuid: they wait for the first answer.
-        import orjson
-
-        try:
-            body = orjson.dumps(
-                content,
-                option=orjson.OPT_PASSTHROUGH_DATETIME
-                | orjson.OPT_PASSTHROUGH_DATACLASS
-                | orjson.OPT_PASSTHROUGH_SUBCLASS,
-            )
-        except TypeError:  # an int over 64 bits, a key that is no str, or what nobody can write
-            return _dumps(content)
-        # orjson writes null for NaN and the infinities, which are no JSON.
-        if b"null" in body and not _is_finite(content):
-            return _dumps(content)
-        return body
-
-
-def _dumps(content: Any) -> bytes:
-    import json  # seldom needed
-
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _is_finite(content: Any) -> bool:
-    """Whether every float within what orjson has written is a finite one."""
-    pending = [content]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, float):
-            if not math.isfinite(value):
-                return False
-        elif isinstance(value, dict):
-            pending.extend(value.values())
-        elif isinstance(value, (list, tuple)):
-            pending.extend(value)
-    return True
-
-
-class ORJSONResponse(JSONResponse):
-    """The same; FastAPI has it under this name."""
 
 
 class RedirectResponse(Response):
@@ -284,52 +245,6 @@ class RedirectResponse(Response):
     ) -> None:
         super().__init__(content=b"", status_code=status_code, headers=headers, background=background)
         self.headers["location"] = quote(str(url), safe=":/%#?=@[]!$&'()*+,;")
-
-
-class StreamingResponse(Response):
-    """An answer whose body comes in pieces.
-
-    Arguments:
-        content: an async iterable of bytes or str, or a plain one, which is then iterated in the thread pool.
-    """
-
-    body_iterator: AsyncIterator[Any] | AsyncIterable[Any]
-
-    def __init__(
-        self,
-        content: AsyncIterable[Any] | Iterable[Any],
-        status_code: int = 200,
-        headers: Mapping[str, str] | None = None,
-        media_type: str | None = None,
-        background: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        self.body_iterator = content if isinstance(content, AsyncIterable) else iterate_in_threadpool(content)
-        self.status_code = status_code
-        if media_type is not None:
-            self.media_type = media_type
-        self.background = background
-        self.init_headers(headers)
-
-    async def answer(self, stream: Stream) -> None:
-        """Send this on a stream, piece by piece.
-
-        Raises:
-            ClientDisconnect: the client went away.
-        """
-        stream.start(self.status_code, self.raw_headers)
-        try:
-            async for piece in self.body_iterator:
-                data = (
-                    piece if isinstance(piece, (bytes, bytearray, memoryview)) else piece.encode(self.charset)
-                )
-                await stream.send(bytes(data))
-        except ClientDisconnect:
-            close = getattr(self.body_iterator, "aclose", None)
-            if close is not None:
-                await close()
-            raise
-        stream.finish()
-        await stream.drain()
 
 
 def is_body_allowed(status: int | None) -> bool:
@@ -354,7 +269,8 @@ async def send_response(response: Any, stream: Stream) -> None:
     """Send any response on a stream: one of ours, a subclass that has its own `__call__`, or any other ASGI
     app.
     """
-    if isinstance(response, Response) and type(response).__call__ is Response.__call__:
+    # At the ASGI door, what a server offers beyond a stream (its extensions) is for `__call__` to use.
+    if isinstance(response, Response) and response._answers and not isinstance(stream, ASGIStream):
         await response.answer(stream)
         if response.background is not None:
             await response.background()
