@@ -17,25 +17,33 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from contextvars import Context, ContextVar, Token, copy_context
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
+from fastweb.status import FastWebDeprecationWarning
 from fastweb.types import Undefined
 
 if TYPE_CHECKING:
     # Where it is used, it is loaded: it takes 30 ms, more than all that `import fastweb` does.
     import asyncio
 
+    from anyio.abc import TaskGroup
+
 __all__ = [
     "ThreadPool",
+    "asynccontextmanager",
+    "call_function",
+    "collapsing_task_group",
     "contextmanager_in_threadpool",
     "is_async_callable",
     "iterate_in_threadpool",
     "run_in_threadpool",
+    "run_until_first_complete",
     "thread_pool",
 ]
 
@@ -269,6 +277,13 @@ async def run_in_threadpool(func: Callable[P, T], *args: P.args, **kwargs: P.kwa
     return await _run(carried, functools.partial(func, *args, **kwargs))
 
 
+async def call_function(func: Callable[..., Any], *args: Any) -> Any:
+    """Call a function: an async one as it is, a plain one in a thread."""
+    if is_async_callable(func):
+        return await func(*args)
+    return await run_in_threadpool(func, *args)
+
+
 async def iterate_in_threadpool(iterator: Iterable[T]) -> AsyncIterator[T]:
     """Iterate over a plain iterable, each step in a thread."""
     steps: Iterator[T] = iter(iterator)
@@ -276,6 +291,49 @@ async def iterate_in_threadpool(iterator: Iterable[T]) -> AsyncIterator[T]:
     step = functools.partial(next, steps, Undefined)
     while (item := await _run(carried, step)) is not Undefined:
         yield item
+
+
+async def run_until_first_complete(*args: tuple[Callable[..., Awaitable[Any]], Mapping[str, Any]]) -> None:
+    """Run several async functions at once, and cancel the others when one has ended.
+
+    Arguments:
+        args: each function with its keyword arguments. Deprecated: a task group says the same more plainly.
+
+    Raises:
+        ExceptionGroup: what they raised.
+    """
+    warnings.warn(
+        "run_until_first_complete is deprecated and will be removed in a future version.",
+        FastWebDeprecationWarning,
+        stacklevel=2,
+    )
+    from anyio import create_task_group
+
+    async with create_task_group() as group:
+
+        async def run(func: Callable[[], Awaitable[Any]]) -> None:
+            await func()
+            group.cancel_scope.cancel()
+
+        for func, kwargs in args:
+            group.start_soon(run, functools.partial(func, **kwargs))
+
+
+@asynccontextmanager
+async def collapsing_task_group() -> AsyncGenerator[TaskGroup, None]:
+    """An anyio task group out of which a single exception comes as itself, not in an ExceptionGroup."""
+    from anyio import create_task_group
+
+    try:
+        async with create_task_group() as group:
+            yield group
+    except BaseExceptionGroup as errors:
+        if len(errors.exceptions) != 1:
+            raise
+        error = errors.exceptions[0]
+        # Its own cause, or else its context, stays what it was; the group is neither.
+        context = None if error.__suppress_context__ else error.__context__
+        raise error from error.__cause__ or context
 
 
 class contextmanager_in_threadpool(AbstractAsyncContextManager[T, bool]):  # noqa: N801 - FastAPI's name

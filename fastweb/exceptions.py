@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from fastweb.status import FastWebDeprecationWarning
 
 __all__ = [
     "ClientDisconnect",
+    "DeclarationError",
     "DependencyScopeError",
+    "DuplicateParameterError",
     "EndpointContext",
+    "FastAPIDeprecationWarning",
+    "FastAPIError",
     "FastWebDeprecationWarning",
     "FastWebError",
     "HTTPException",
+    "PydanticV1NotSupportedError",
     "RequestValidationError",
     "ResponseValidationError",
+    "StarletteDeprecationWarning",
+    "StarletteHTTPException",
     "ValidationException",
     "WebSocketException",
     "WebSocketRequestValidationError",
@@ -25,12 +32,18 @@ __all__ = [
 _PHRASES: dict[int, str] = {int(code): code.phrase for code in HTTPStatus}
 
 
-class HTTPException(Exception):  # noqa: N818 - FastAPI's name for it
-    """Raised by an app to answer with an error: `raise HTTPException(404, "no such user")`.
+#: The names that FastAPI and Starlette have for it.
+FastAPIDeprecationWarning: TypeAlias = FastWebDeprecationWarning
+StarletteDeprecationWarning: TypeAlias = FastWebDeprecationWarning
+
+
+class StarletteHTTPException(Exception):  # noqa: N818 - FastAPI's name for it
+    """An error that is an answer: the class of those that routers and middleware raise, such as 404 and 405,
+    and the base of those that apps raise. A handler for it sees both.
 
     Arguments:
         status_code: the status of the answer.
-        detail: the answer's `detail`, anything that JSON can hold; by default the status code's own phrase.
+        detail: what is wrong; by default the status code's own phrase.
         headers: header fields to add to the answer.
     """
 
@@ -50,6 +63,20 @@ class HTTPException(Exception):  # noqa: N818 - FastAPI's name for it
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(status_code={self.status_code!r}, detail={self.detail!r})"
+
+
+# Starlette calls it so, and it says its name. Pickle goes by the qualified name.
+StarletteHTTPException.__name__ = "HTTPException"
+
+
+class HTTPException(StarletteHTTPException):
+    """Raised by an app to answer with an error: `raise HTTPException(404, "no such user")`.
+
+    Arguments:
+        status_code: the status of the answer.
+        detail: the answer's `detail`, anything that JSON can hold; by default the status code's own phrase.
+        headers: header fields to add to the answer.
+    """
 
 
 class WebSocketException(Exception):  # noqa: N818 - FastAPI's name for it
@@ -80,8 +107,24 @@ class FastWebError(RuntimeError):
     """A mistake in the app's code: an annotation, a route or an option that fastweb cannot work with."""
 
 
+#: FastAPI's name for it.
+FastAPIError: TypeAlias = FastWebError
+
+
+class DeclarationError(FastWebError, AssertionError):
+    """A parameter that contradicts itself, its function or its route. FastAPI has an AssertionError there."""
+
+
+class DuplicateParameterError(FastWebError, ValueError):
+    """A path with two parameters of one name. FastAPI has a ValueError there."""
+
+
 class DependencyScopeError(FastWebError):
     """A dependency needs another one that ends before it does."""
+
+
+class PydanticV1NotSupportedError(FastWebError):
+    """A model of `pydantic.v1`: only pydantic 2 is known here."""
 
 
 class EndpointContext(TypedDict, total=False):
@@ -114,6 +157,25 @@ class ValidationException(Exception):  # noqa: N818 - FastAPI's name for it
     def errors(self) -> Sequence[Any]:
         """Every error that was found."""
         return self._errors
+
+    def locate(self, endpoint: Any, path: str) -> None:
+        """Say where it happened, where nobody has yet.
+
+        Arguments:
+            endpoint: the function.
+            path: its method and path.
+        """
+        if self.endpoint_ctx is not None:
+            return
+        function = getattr(endpoint, "__name__", type(endpoint).__name__)
+        while hasattr(endpoint, "__wrapped__"):
+            endpoint = endpoint.__wrapped__
+        code = getattr(endpoint, "__code__", None)
+        self.endpoint_ctx = EndpointContext(function=function, path=path)
+        self.endpoint_function, self.endpoint_path = function, path
+        if code is not None:
+            self.endpoint_file, self.endpoint_line = code.co_filename, code.co_firstlineno
+            self.endpoint_ctx |= {"file": code.co_filename, "line": code.co_firstlineno}
 
     def __str__(self) -> str:
         count = len(self._errors)
@@ -166,3 +228,13 @@ class ResponseValidationError(ValidationException):
     ) -> None:
         super().__init__(errors, endpoint_ctx=endpoint_ctx)
         self.body = body
+
+
+def __getattr__(name: str) -> Any:
+    # FastAPI's names for empty models of pydantic, which nothing here needs: made when asked for.
+    if name not in ("RequestErrorModel", "WebSocketErrorModel"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pydantic import create_model
+
+    model = globals()[name] = create_model(name.removesuffix("ErrorModel"))
+    return model

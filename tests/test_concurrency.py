@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 from unittest.mock import AsyncMock
@@ -20,14 +20,19 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 
+from fastweb import concurrency
 from fastweb.concurrency import (
     ThreadPool,
+    call_function,
+    collapsing_task_group,
     contextmanager_in_threadpool,
     is_async_callable,
     iterate_in_threadpool,
     run_in_threadpool,
+    run_until_first_complete,
     thread_pool,
 )
+from fastweb.exceptions import FastWebDeprecationWarning
 
 VAR: ContextVar[str] = ContextVar("VAR")
 OTHER: ContextVar[str] = ContextVar("OTHER", default="default")
@@ -834,3 +839,74 @@ else:
     assert os.waitpid(pid, 0)[1] == 0
 """)
     assert out == "7 1\n0 7 1\n"
+
+
+# --- Functions of either kind, and several at once ---
+
+
+def test_a_function_is_called_in_its_own_way(run: Callable[..., Any]) -> None:
+    def plain(value: int) -> tuple[int, threading.Thread]:
+        return value, threading.current_thread()
+
+    async def asynchronous(value: int) -> tuple[int, threading.Thread]:
+        return plain(value)
+
+    async def main() -> None:
+        here = threading.current_thread()
+        assert await call_function(asynchronous, 1) == (1, here)
+        value, thread = await call_function(plain, 2)
+        assert value == 2
+        assert thread is not here
+
+    run(main)
+
+
+def test_the_first_to_end_ends_the_others(run: Callable[..., Any]) -> None:
+    ended = []
+
+    async def first(name: str) -> None:
+        ended.append(name)
+
+    async def second() -> None:
+        await anyio.sleep_forever()
+
+    async def main() -> None:
+        with pytest.warns(FastWebDeprecationWarning, match="run_until_first_complete is deprecated"):
+            await run_until_first_complete((second, {}), (first, {"name": "first"}))
+
+    run(main)
+    assert ended == ["first"]
+
+
+async def fail(error: BaseException) -> None:
+    raise error
+
+
+def test_one_error_comes_out_of_a_task_group_as_itself(run: Callable[..., Any]) -> None:
+    cause = ValueError("cause")
+    error = KeyError("k")
+    error.__cause__ = cause
+
+    async def main() -> None:
+        async with collapsing_task_group() as group:
+            group.start_soon(fail, error)
+
+    with pytest.raises(KeyError) as caught:
+        run(main)
+    assert caught.value is error
+    assert error.__cause__ is cause
+
+
+def test_several_errors_stay_a_group(run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        async with collapsing_task_group() as group:
+            group.start_soon(fail, KeyError("a"))
+            group.start_soon(fail, KeyError("b"))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(main)
+    assert sorted(str(error) for error in caught.value.exceptions) == ["'a'", "'b'"]
+
+
+def test_fastapi_has_asynccontextmanager_here() -> None:
+    assert concurrency.asynccontextmanager is asynccontextmanager

@@ -6,13 +6,20 @@ from typing import Any
 
 import pytest
 
+from fastweb import exceptions
 from fastweb.exceptions import (
     DependencyScopeError,
     EndpointContext,
+    FastAPIDeprecationWarning,
+    FastAPIError,
+    FastWebDeprecationWarning,
     FastWebError,
     HTTPException,
+    PydanticV1NotSupportedError,
     RequestValidationError,
     ResponseValidationError,
+    StarletteDeprecationWarning,
+    StarletteHTTPException,
     ValidationException,
     WebSocketException,
     WebSocketRequestValidationError,
@@ -46,9 +53,17 @@ def test_http_exception_shows_status_and_detail() -> None:
     assert error.headers == {"x": "1"}
 
 
-def test_http_exception_can_be_copied_and_pickled() -> None:
-    error = HTTPException(status_code=409, detail={"a": 1}, headers={"x": "1"})
+def test_every_http_exception_is_a_starlette_one() -> None:
+    assert issubclass(HTTPException, StarletteHTTPException)
+    assert not issubclass(StarletteHTTPException, HTTPException)
+    assert repr(StarletteHTTPException(404)) == "HTTPException(status_code=404, detail='Not Found')"
+
+
+@pytest.mark.parametrize("kind", [HTTPException, StarletteHTTPException])
+def test_http_exception_can_be_copied_and_pickled(kind: type[StarletteHTTPException]) -> None:
+    error = kind(status_code=409, detail={"a": 1}, headers={"x": "1"})
     for same in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert type(same) is kind
         assert (same.status_code, same.detail, same.headers) == (409, {"a": 1}, {"x": "1"})
 
 
@@ -108,3 +123,18 @@ def test_request_and_response_errors_keep_the_body(
 def test_mistakes_in_code_are_runtime_errors() -> None:
     assert issubclass(FastWebError, RuntimeError)
     assert issubclass(DependencyScopeError, FastWebError)
+    assert issubclass(PydanticV1NotSupportedError, FastWebError)
+
+
+def test_names_of_fastapi_and_starlette() -> None:
+    assert FastAPIError is FastWebError
+    assert FastAPIDeprecationWarning is StarletteDeprecationWarning is FastWebDeprecationWarning
+
+
+@pytest.mark.parametrize("name", ["Request", "WebSocket"])
+def test_models_that_fastapi_has_here(name: str) -> None:
+    model = getattr(exceptions, f"{name}ErrorModel")
+    assert model.__name__ == name
+    assert getattr(exceptions, f"{name}ErrorModel") is model
+    with pytest.raises(AttributeError, match="has no attribute 'NoErrorModel'"):
+        _ = exceptions.NoErrorModel
