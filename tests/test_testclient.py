@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -11,11 +13,14 @@ from typing import Any, Literal
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import httpx2 as httpx
 import pytest
 
-from fastweb.testclient import TestClient
+from fastweb.status import FastWebDeprecationWarning
+from fastweb.testclient import TestClient, WebSocketDenialResponse
 from fastweb.types import ASGIApp, Message, Receive, Scope, Send
+from fastweb.websockets import WebSocketDisconnect
 
 Backend = Literal["asyncio", "trio"]
 BACKENDS: list[Backend] = ["asyncio", "trio"]
@@ -316,6 +321,29 @@ def test_closing_the_client_ends_what_was_left_open() -> None:
     assert events == ["ended"] * 3
 
 
+def test_closing_the_client_ends_work_after_an_answer(backend: Backend) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(send, b"abc")
+        await anyio.sleep_forever()
+
+    client = TestClient(app, backend=backend)
+    response = client.send(client.build_request("GET", "/"), stream=True)
+    pieces = response.iter_raw()
+    assert next(pieces) == b"abc"
+    client.close()
+
+
+def test_after_its_answer_an_app_hears_of_the_end_at_once(backend: Backend) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read(receive)
+        await answer(send)
+        with anyio.CancelScope() as cancelled:
+            cancelled.cancel()
+            assert await receive() == {"type": "http.disconnect"}
+
+    assert TestClient(app, backend=backend).get("/").status_code == 200
+
+
 # Errors of the app
 
 
@@ -359,16 +387,17 @@ def test_an_error_while_streaming_is_raised_where_it_is_read() -> None:
 @pytest.mark.parametrize(
     ("messages", "error", "text"),
     [
-        ([], AssertionError, "ended without an answer"),
-        ([{"type": "http.response.body"}], RuntimeError, 'before "http.response.start"'),
-        ([{"type": "http.response.start", "status": 200}] * 2, RuntimeError, '"http.response.start" twice'),
-        ([{"type": "websocket.accept"}], RuntimeError, 'sent "websocket.accept", which is no part'),
+        ([], AssertionError, "did not receive any response"),
+        ([{"type": "http.response.body"}], AssertionError, 'without "http.response.start"'),
+        ([{"type": "http.response.start", "status": 200}] * 2, AssertionError, "multiple"),
+        ([{"type": "websocket.accept"}], AssertionError, 'sent "websocket.accept", which is no part'),
         (
             [{"type": "http.response.start", "status": 200}, *[{"type": "http.response.body"}] * 2],
-            RuntimeError,
-            'sent "http.response.body" after the end of its answer',
+            AssertionError,
+            '"http.response.body" after body completed',
         ),
         ([{"type": "http.response.start", "status": 200, "headers": [("a", "b")]}], TypeError, "encoding"),
+        ([{"type": "http.response.trailers"}], AssertionError, "without declaring trailers"),
     ],
 )
 def test_apps_that_break_the_protocol(messages: list[Message], error: type[Exception], text: str) -> None:
@@ -390,8 +419,8 @@ def test_an_app_that_does_not_answer_is_a_500_on_demand() -> None:
 def test_what_is_no_app_and_what_is_no_http() -> None:
     with pytest.raises(TypeError, match="takes an ASGI app, not 'app'"):
         TestClient("app")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="http and https URLs, not 'ws://testserver/'"):
-        TestClient(echo).get("ws://testserver/")
+    with pytest.raises(ValueError, match="http, https, ws and wss URLs, not 'ftp://testserver/'"):
+        TestClient(echo).get("ftp://testserver/")
 
 
 # Lifespan
@@ -501,6 +530,240 @@ def test_an_error_in_the_block_is_not_hidden() -> None:
     assert app.events == ["startup", "shutdown"]
 
 
+# What extensions of ASGI send
+
+
+def test_trailers(backend: Backend) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert "http.response.trailers" in scope["extensions"]
+        await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": True})
+        await send({"type": "http.response.body", "body": b"abc"})
+        trailers = {"type": "http.response.trailers", "headers": [[b"x-a", b"1"]]}
+        await send({**trailers, "more_trailers": True})
+        await send(trailers)
+
+    response = TestClient(app, backend=backend).get("/")
+    assert response.text == "abc"
+    assert response.extensions["http.response.trailers"] == [(b"x-a", b"1")] * 2
+    assert "http.response.trailers" not in TestClient(echo).get("/").extensions
+
+
+@pytest.mark.parametrize(
+    ("trailers", "messages", "text"),
+    [
+        (False, ["body", "trailers"], "after body completed"),
+        (False, ["trailers"], "without declaring trailers"),
+        (True, ["trailers"], "before body completed"),
+        (True, ["body", "body"], "after body completed"),
+        (True, ["body", "trailers", "trailers"], "after response completed"),
+    ],
+)
+def test_trailers_out_of_place(trailers: bool, messages: list[str], text: str) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "trailers": trailers})
+        for message in messages:
+            await send({"type": f"http.response.{message}"})
+
+    with pytest.raises(AssertionError, match=text):
+        TestClient(app).get("/")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_debug_information(before: bool, backend: Backend) -> None:
+    info = {"template": "a.html", "context": {"name": "world"}}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        messages: list[Message] = [
+            {"type": "http.response.debug", "info": info},
+            {"type": "http.response.start", "status": 200},
+        ]
+        for message in messages if before else reversed(messages):
+            await send(message)
+        await send({"type": "http.response.body"})
+
+    response = TestClient(app, backend=backend).get("/")
+    assert response.extensions["http.response.debug"] == info
+    assert (response.template, response.context) == ("a.html", {"name": "world"})  # type: ignore[attr-defined]
+    assert not hasattr(TestClient(echo).get("/"), "template")
+
+
+def test_messages_of_extensions_that_the_app_itself_declares() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"]["http.response.push"] = {}
+        await send({"type": "http.response.push", "path": "/a", "headers": []})
+        await answer(send, b"ok")
+
+    assert TestClient(app).get("/").text == "ok"
+
+
+# WebSockets; test_websockets.py has more
+
+
+async def websocket_echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Accepts, and sends what it was asked."""
+    if scope["type"] == "lifespan":
+        return await lifespan(scope, receive, send)
+    assert await receive() == {"type": "websocket.connect"}
+    await send({"type": "websocket.accept"})
+    seen = {
+        name: scope[name]
+        for name in ("path", "query_string", "root_path", "scheme", "client", "server", "subprotocols")
+    }
+    seen["headers"] = {name.decode(): value.decode() for name, value in scope["headers"]}
+    await send({"type": "websocket.send", "text": repr(seen)})
+    assert (await receive())["type"] == "websocket.disconnect"
+
+
+def asked(client: TestClient, url: str, *args: Any, **options: Any) -> dict[str, Any]:
+    with client.websocket_connect(url, *args, **options) as session:
+        seen: dict[str, Any] = ast.literal_eval(session.receive_text())
+        return seen
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "/a%20b?c=1",
+            {"path": "/a b", "query_string": b"c=1", "scheme": "ws", "server": ["testserver", 80]},
+        ),
+        ("a", {"path": "/a"}),
+        ("wss://h.example/a", {"path": "/a", "scheme": "wss", "server": ["h.example", 443]}),
+        ("ws://h.example:8000/", {"server": ["h.example", 8000]}),
+    ],
+)
+def test_what_a_websockets_url_becomes(url: str, expected: dict[str, Any]) -> None:
+    seen = asked(TestClient(websocket_echo, base_url="https://b.example/v1"), url)
+    assert {name: seen[name] for name in expected} == expected
+
+
+def test_the_rest_of_a_websockets_scope() -> None:
+    client = TestClient(websocket_echo, root_path="/root", client=("1.2.3.4", 5), headers={"X-A": "1"})
+    client.cookies.set("c", "2")
+    headers = {"X-B": "3"}
+    seen = asked(client, "/", ["soap", "wamp"], params={"d": "4"}, headers=headers)
+    assert (seen["root_path"], seen["client"], seen["query_string"]) == ("/root", ("1.2.3.4", 5), b"d=4")
+    assert seen["subprotocols"] == ["soap", "wamp"]
+    assert (
+        seen["headers"]
+        | {
+            "connection": "upgrade",
+            "sec-websocket-key": "testserver==",
+            "sec-websocket-version": "13",
+            "sec-websocket-protocol": "soap, wamp",
+            "cookie": "c=2",
+            "x-a": "1",
+            "x-b": "3",
+        }
+        == seen["headers"]
+    )
+    assert headers == {"X-B": "3"}
+    assert (
+        asked(client, "/", headers=[("connection", "Upgrade"), ("x-c", "5")])["headers"]["connection"]
+        == "Upgrade"
+    )
+
+
+def test_what_is_no_websocket() -> None:
+    with pytest.raises(ValueError, match="begins with ws:// or wss://"):
+        TestClient(echo).websocket_connect("http://testserver/")
+
+
+@pytest.mark.parametrize("entered", [False, True])
+def test_several_websockets_at_once(entered: bool, backend: Backend) -> None:
+    client = TestClient(websocket_echo, backend=backend)
+    with (
+        client if entered else contextlib.nullcontext(),
+        client.websocket_connect("/a") as a,
+        client.websocket_connect("/b") as b,
+    ):
+        assert "'/b'" in b.receive_text()
+        assert "'/a'" in a.receive_text()
+        assert (a.portal is b.portal) is entered
+
+
+def websocket_app(*steps: Message | Exception | None, wait: bool = False) -> ASGIApp:
+    """Sends and raises in this order; None is to wait for the client."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert await receive() == {"type": "websocket.connect"}
+        for step in steps:
+            if isinstance(step, Exception):
+                raise step
+            await (receive() if step is None else send(step))
+        if wait:
+            await anyio.sleep_forever()
+
+    return app
+
+
+ACCEPT: Message = {"type": "websocket.accept"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "text"),
+    [
+        ([], WebSocketDisconnect, None),
+        ([ValueError("broken")], ValueError, "broken"),
+        ([{"type": "websocket.close", "code": 1008}], WebSocketDisconnect, None),
+        ([{"type": "websocket.close"}, ValueError("broken")], ValueError, "broken"),
+        ([ACCEPT, ValueError("broken")], ValueError, "broken"),
+        ([ACCEPT, None, ValueError("broken")], ValueError, "broken"),
+        (
+            [{"type": "websocket.http.response.start", "status": 400}, ValueError("broken")],
+            ValueError,
+            "broken",
+        ),
+    ],
+)
+def test_websockets_that_fail(
+    steps: list[Message | Exception | None], error: type[Exception], text: str | None, backend: Backend
+) -> None:
+    client = TestClient(websocket_app(*steps), backend=backend)
+    with pytest.raises(error, match=text), client.websocket_connect("/"):
+        pass
+
+
+def test_after_the_apps_end(backend: Backend) -> None:
+    with TestClient(websocket_app(ACCEPT), backend=backend).websocket_connect("/") as session:
+        for _ in range(2):
+            with pytest.raises(WebSocketDisconnect) as caught:
+                session.receive_text()
+            assert caught.value.code == 1006
+        session.send_text("to nobody")
+
+
+def test_an_app_that_does_not_end_is_cancelled(backend: Backend) -> None:
+    with TestClient(websocket_app(ACCEPT, wait=True), backend=backend).websocket_connect("/"):
+        pass
+
+
+def test_an_app_may_tidy_up(backend: Backend) -> None:
+    done: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await websocket_echo(scope, receive, send)
+        await anyio.to_thread.run_sync(threading.Event().wait, 0.05)
+        done.append(True)
+
+    with TestClient(app, backend=backend).websocket_connect("/"):
+        pass
+    assert done == [True]
+
+
+def test_a_denial_in_pieces(backend: Backend) -> None:
+    kind = "websocket.http.response"
+    app = websocket_app(
+        {"type": f"{kind}.start", "status": 403, "headers": [(b"x-a", b"1")]},
+        {"type": f"{kind}.body", "body": b"a", "more_body": True},
+        {"type": f"{kind}.body", "body": b"b"},
+    )
+    with pytest.raises(WebSocketDenialResponse) as caught:
+        TestClient(app, backend=backend).websocket_connect("/").__enter__()
+    assert (caught.value.status_code, caught.value.text, caught.value.headers["x-a"]) == (403, "ab", "1")
+    assert (caught.value.code, caught.value.reason) == (1006, "")
+
+
 # Where it is used
 
 
@@ -548,10 +811,60 @@ def test_it_is_an_httpx_client() -> None:
     client = TestClient(echo)
     assert isinstance(client, httpx.Client)
     assert TestClient.__test__ is False
-    response = client.get("/", auth=("user", "password"), timeout=5)
+    response = client.get("/", auth=("user", "password"))
     assert dict(response.json()["headers"])["authorization"].startswith("Basic ")
     assert response.request.url == "http://testserver/"
     assert response.elapsed.total_seconds() >= 0
+
+
+def test_asgi_2() -> None:
+    def app(scope: Scope) -> Any:
+        async def instance(receive: Receive, send: Send) -> None:
+            await answer(send, scope["path"].encode())
+
+        return instance
+
+    class App:
+        def __init__(self, scope: Scope) -> None:
+            self.scope = scope
+
+        async def __call__(self, receive: Receive, send: Send) -> None:
+            await answer(send, self.scope["path"].encode())
+
+    assert TestClient(app).get("/a").text == "/a"
+    assert TestClient(App).get("/a").text == "/a"
+
+
+def test_apps_of_every_shape() -> None:
+    class App:
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await echo(scope, receive, send)
+
+    class Awaitable:
+        def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            self.answer = echo(scope, receive, send)
+
+        def __await__(self) -> Any:
+            return self.answer.__await__()
+
+    apps: list[Any] = [
+        App(),
+        App().__call__,
+        Awaitable,
+        functools.partial(echo),
+        lambda scope, receive, send: echo(scope, receive, send),
+        lambda *args: echo(*args),
+    ]
+    for app in apps:
+        assert TestClient(app).get("/a").json()["path"] == "/a"
+
+
+def test_timeouts_have_no_effect() -> None:
+    client = TestClient(echo)
+    with pytest.warns(
+        FastWebDeprecationWarning, match="should not use the 'timeout' argument with the TestClient"
+    ):
+        assert client.get("/", timeout=1).status_code == 200
 
 
 @pytest.fixture
@@ -575,24 +888,30 @@ def without() -> Any:
 SCRIPT = """
 from fastweb.testclient import TestClient
 async def app(scope, receive, send):
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "hello"})
+        return
     await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
     await send({"type": "http.response.body", "body": b"hello"})
 response = TestClient(app).get("/")
 print(type(response).__module__.split(".")[0], response.text, response.headers["a"])
 with TestClient(app).stream("GET", "/") as response:
     print(response.read())
+with TestClient(app).websocket_connect("/", params={"a": "b"}) as websocket:
+    print(websocket.receive_text())
 """
 
 
 def test_it_prefers_httpx2(without: Any) -> None:
     done = without(SCRIPT)
-    assert (done.stdout, done.stderr) == ("httpx2 hello b\nb'hello'\n", "")
+    assert (done.stdout, done.stderr) == ("httpx2 hello b\nb'hello'\nhello\n", "")
 
 
 def test_httpx_does_as_well(without: Any) -> None:
     pytest.importorskip("httpx")
     done = without(SCRIPT, "httpx2")
-    assert (done.stdout, done.stderr) == ("httpx hello b\nb'hello'\n", "")
+    assert (done.stdout, done.stderr) == ("httpx hello b\nb'hello'\nhello\n", "")
 
 
 def test_without_either_it_says_what_to_install(without: Any) -> None:
