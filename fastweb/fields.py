@@ -55,6 +55,9 @@ class FieldInfo:
         TypeError: both default and default_factory were given.
     """
 
+    #: What was said of it by keyword, be it None; the rest is the default (see `given`).
+    _given: frozenset[str] | None = None
+
     def __init__(
         self,
         default: Any = Undefined,
@@ -134,6 +137,18 @@ class FieldInfo:
             return self.default
         return copy.deepcopy(self.default)
 
+    def given(self) -> frozenset[str]:
+        """The names of what was said of the field; an alias names both sides where nothing else does."""
+        if self._given is None:
+            plain = vars(FieldInfo())
+            return frozenset(name for name, value in vars(self).items() if value is not plain.get(name))
+        names = set(self._given)
+        if "alias" in names:
+            names.add("validation_alias")
+            if self.alias is not None:
+                names.add("serialization_alias")
+        return frozenset(names)
+
     def constraints(self) -> dict[str, Any]:
         """The constraints that were set, by name."""
         return {name: value for name in CONSTRAINTS if (value := getattr(self, name)) is not None}
@@ -149,4 +164,6 @@ def Field(default: Any = Undefined, **options: Any) -> Any:  # noqa: N802 - pyda
 
     It is typed as Any so that it can stand as the default of a field of any type.
     """
-    return FieldInfo(default, **options)
+    info = FieldInfo(default, **options)
+    info._given = frozenset(options)
+    return info

@@ -20,6 +20,13 @@ class Limits:
         target_size: bytes of the request target, the URL as it is sent (414 beyond it).
         header_count: header fields of a request, and of a trailer section (431 beyond it).
         body_size: bytes of a request's body, as it is sent (413 beyond it).
+        form_fields: fields of a form that are text (400 beyond it).
+        form_files: files of a form (400 beyond it).
+        form_part_size: bytes of one field that is text, its name too where the form is urlencoded (400 beyond
+            it).
+        form_spool_size: bytes of one file that are kept in memory; beyond it the file is on a disk.
+        part_header_count: header fields of one part of a multipart form (400 beyond it).
+        part_header_size: bytes of each of them (400 beyond it).
         pipelined_requests: requests of one connection that may wait for their turn; reading stops above it.
         write_buffer: bytes of an answer that may wait for a slow client before the endpoint has to wait, too.
         header_timeout: seconds from a request's first byte (or the connection's start) to the end of its head
@@ -38,6 +45,12 @@ class Limits:
     target_size: int = 16 * 1024
     header_count: int = 100
     body_size: int = 64 * 1024 * 1024
+    form_fields: int = 1000
+    form_files: int = 1000
+    form_part_size: int = 1024 * 1024
+    form_spool_size: int = 1024 * 1024
+    part_header_count: int = 16
+    part_header_size: int = 8 * 1024
     pipelined_requests: int = 32
     write_buffer: int = 64 * 1024
     header_timeout: float = 10.0

@@ -615,7 +615,7 @@ _CONCRETE: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
 
 def _type_name(annotation: Any) -> str:
     if isinstance(annotation, type) and get_origin(annotation) is None:
-        return annotation.__name__
+        return annotation.__qualname__
     if annotation is Ellipsis:
         return "..."
     origin = get_origin(annotation)

@@ -1,4 +1,5 @@
-"""Where an endpoint's parameters come from: `Path`, `Query`, `Header`, `Cookie`, `Body` and `Depends`.
+"""Where an endpoint's parameters come from: `Path`, `Query`, `Header`, `Cookie`, `Body`, `Form`, `File`,
+`Depends` and `Security`.
 
 Each stands as a parameter's default, `q: int = Query(0, ge=0)`, or in its annotation,
 `q: Annotated[int, Query(ge=0)] = 0`.
@@ -12,12 +13,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
+from weakref import WeakKeyDictionary
 
-from fastweb.exceptions import FastWebDeprecationWarning
+from fastweb.exceptions import DeclarationError, FastWebDeprecationWarning
 from fastweb.fields import FieldInfo
 from fastweb.types import Undefined
 
-__all__ = ["Body", "Cookie", "Depends", "Header", "Param", "ParamOptions", "ParamTypes", "Path", "Query"]
+if TYPE_CHECKING:
+    from anyio import Semaphore
+    from anyio.lowlevel import RunVar
+
+__all__ = [
+    "Body",
+    "Cookie",
+    "Depends",
+    "File",
+    "Form",
+    "Header",
+    "Param",
+    "ParamOptions",
+    "ParamTypes",
+    "Path",
+    "Query",
+    "Security",
+]
 
 
 class ParamTypes(Enum):
@@ -101,6 +120,7 @@ class _Described(FieldInfo):
         self.union_mode = rest.pop("union_mode", None)
         self.fail_fast = rest.pop("fail_fast", None)
         super().__init__(default, pattern=_as_string(pattern), **rest)
+        self._given = frozenset(options)
 
     def _warn(self, message: str) -> None:
         # Past _describe, and Path's, and __init__, to whoever made the parameter.
@@ -141,14 +161,14 @@ class Path(Param):
     """A parameter in the path. It is always there, so it has no default.
 
     Raises:
-        TypeError: a default was given.
+        DeclarationError: a default was given.
     """
 
     in_ = ParamTypes.path
 
     def _describe(self, default: Any, options: ParamOptions) -> None:
         if default is not ... and default is not Undefined:
-            raise TypeError(
+            raise DeclarationError(
                 f"Path parameters cannot have a default value: without it, the path does not match. "
                 f"Remove {default!r}, or make it a Query parameter"
             )
@@ -227,17 +247,117 @@ class Body(_Described):
             self.media_type = media_type
 
 
+class Form(Body):
+    """A field of a form.
+
+    Arguments:
+        default: its value where the form does not have it, or has it empty; `...` or nothing makes it
+            required.
+        media_type: of the form in the OpenAPI schema; either kind is read.
+        options: see `ParamOptions`; with `embed=True` a model is one field, and not all of them.
+    """
+
+    if TYPE_CHECKING:
+
+        def __new__(
+            cls,
+            default: Any = Undefined,
+            *,
+            embed: bool | None = None,
+            media_type: str = "application/x-www-form-urlencoded",
+            **options: Unpack[ParamOptions],
+        ) -> Any: ...
+    else:
+
+        def __init__(
+            self, default=Undefined, *, embed=None, media_type="application/x-www-form-urlencoded", **options
+        ):
+            self._describe(default, options)
+            self.embed = embed
+            self.media_type = media_type
+
+
+class File(Form):
+    """A file in a form: as an `UploadFile`, or as bytes.
+
+    Arguments:
+        default: its value where the form does not have it; `...` or nothing makes it required.
+        media_type: of the form in the OpenAPI schema.
+        options: see `ParamOptions`.
+    """
+
+    if TYPE_CHECKING:
+
+        def __new__(
+            cls,
+            default: Any = Undefined,
+            *,
+            embed: bool | None = None,
+            media_type: str = "multipart/form-data",
+            **options: Unpack[ParamOptions],
+        ) -> Any: ...
+    else:
+
+        def __init__(self, default=Undefined, *, embed=None, media_type="multipart/form-data", **options):
+            self._describe(default, options)
+            self.embed = embed
+            self.media_type = media_type
+
+
+class Concurrency:
+    """The calls of one dependency that run at once, as its marks share it: compared by identity.
+
+    Arguments:
+        bound: how many there may be.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+
+    def get_semaphore(self) -> Semaphore:
+        """The semaphore of these calls in the running loop."""
+        global _semaphores
+        from anyio import Semaphore
+        from anyio.lowlevel import RunVar
+
+        if _semaphores is None:
+            _semaphores = RunVar("fastweb_dependency_calls")
+        try:
+            of_loop = _semaphores.get()
+        except LookupError:
+            of_loop = WeakKeyDictionary()
+            _semaphores.set(of_loop)
+        if self not in of_loop:
+            of_loop[self] = Semaphore(self.bound)
+        return of_loop[self]
+
+
+#: For each loop, the semaphores of the marks that there are.
+_semaphores: RunVar[WeakKeyDictionary[Concurrency, Semaphore]] | None = None
+
+
 @dataclass(frozen=True)
 class _Depends:
     dependency: Callable[..., Any] | None = None
-    use_cache: bool = field(default=True, kw_only=True)
-    scope: Literal["function", "request"] | None = field(default=None, kw_only=True)
+    use_cache: bool = True
+    scope: Literal["function", "request"] | None = None
+    max_concurrency: int | None = field(default=None, kw_only=True)
+    #: Counts the calls of this mark; the copies that are made of it share it.
+    _concurrency: Concurrency | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.dependency is not None and not callable(self.dependency):
             raise TypeError(f"Depends() takes a function or another callable, not {self.dependency!r}")
         if self.scope not in (None, "function", "request"):
             raise ValueError(f'the scope of Depends() is "function", "request" or None, not {self.scope!r}')
+        bound = self.max_concurrency
+        if bound is None:
+            object.__setattr__(self, "_concurrency", None)
+            return
+        if type(bound) is not int or bound < 1:
+            raise ValueError(f"max_concurrency must be a positive integer or None, not {bound!r}")
+        if self._concurrency is None or self._concurrency.bound != bound:
+            object.__setattr__(self, "_concurrency", Concurrency(bound))
 
 
 class Depends(_Depends):
@@ -249,10 +369,12 @@ class Depends(_Depends):
         use_cache: call it once a request, whoever asks for it; else anew for each who asks.
         scope: when what follows its `yield` runs: "function", after the endpoint and before the answer is
             sent, or "request", after the answer was sent, which is the default.
+        max_concurrency: how many calls of this dependency may run at once, in all requests of a worker; a
+            generator runs until what follows its `yield` has. Others wait. Share one `Depends` to share it.
 
     Raises:
         TypeError: the dependency cannot be called.
-        ValueError: there is no such scope.
+        ValueError: there is no such scope, or the concurrency is not positive.
     """
 
     if TYPE_CHECKING:
@@ -260,7 +382,43 @@ class Depends(_Depends):
         def __new__(
             cls,
             dependency: Callable[..., Any] | None = None,
-            *,
             use_cache: bool = True,
             scope: Literal["function", "request"] | None = None,
+            *,
+            max_concurrency: int | None = None,
+        ) -> Any: ...
+
+
+@dataclass(frozen=True)
+class _Security(Depends):
+    scopes: Sequence[str] | None = None
+
+    def __hash__(self) -> int:
+        # The scopes may be a list.
+        return hash((self.dependency, self.use_cache, self.scope, tuple(self.scopes or ())))
+
+
+class Security(_Security):
+    """A dependency that says which OAuth2 scopes are needed: by what it depends on, too.
+
+    They add up on the way down; a parameter annotated `SecurityScopes` gets all of them.
+
+    Arguments:
+        dependency, use_cache, scope, max_concurrency: as of `Depends`.
+        scopes: names of OAuth2 scopes.
+
+    Raises:
+        TypeError, ValueError: as `Depends`.
+    """
+
+    if TYPE_CHECKING:
+
+        def __new__(
+            cls,
+            dependency: Callable[..., Any] | None = None,
+            use_cache: bool = True,
+            scope: Literal["function", "request"] | None = None,
+            scopes: Sequence[str] | None = None,
+            *,
+            max_concurrency: int | None = None,
         ) -> Any: ...

@@ -1,18 +1,31 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 from typing import Any
 
 import pytest
 
-from fastweb.exceptions import FastWebDeprecationWarning
+from fastweb.exceptions import DeclarationError, FastWebDeprecationWarning
 from fastweb.fields import FieldInfo
-from fastweb.params import Body, Cookie, Depends, Header, Param, ParamTypes, Path, Query
+from fastweb.params import (
+    Body,
+    Cookie,
+    Depends,
+    File,
+    Form,
+    Header,
+    Param,
+    ParamTypes,
+    Path,
+    Query,
+    Security,
+)
 from fastweb.types import Undefined
 
-ALL: list[Any] = [Path, Query, Header, Cookie, Body]
-WITH_DEFAULT: list[Any] = [Query, Header, Cookie, Body]
+ALL: list[Any] = [Path, Query, Header, Cookie, Body, Form, File]
+WITH_DEFAULT: list[Any] = [Query, Header, Cookie, Body, Form, File]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +143,7 @@ def test_compiled_patterns(pattern: re.Pattern[str], expected: str) -> None:
 
 @pytest.mark.parametrize("default", [None, 1, ""])
 def test_path_parameters_take_no_default(default: Any) -> None:
-    with pytest.raises(TypeError, match="Path parameters cannot have a default value"):
+    with pytest.raises(DeclarationError, match="Path parameters cannot have a default value"):
         Path(default)
 
 
@@ -145,6 +158,10 @@ def test_header_and_body_have_their_own() -> None:
     body = Body(embed=True, media_type="application/x")
     assert (body.embed, body.media_type) == (True, "application/x")
     assert not isinstance(body, Param)
+    assert (Form().embed, Form().media_type) == (None, "application/x-www-form-urlencoded")
+    assert (File().embed, File().media_type) == (None, "multipart/form-data")
+    assert isinstance(File(), Form)
+    assert isinstance(Form(), Body)
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -166,11 +183,27 @@ def test_depends() -> None:
     assert hash(Depends(one)) == hash(Depends(one))
     assert Depends(one) != Depends(one, use_cache=False)
     assert Depends(one) != Depends(one, scope="function")
-    assert repr(Depends()) == "Depends(dependency=None, use_cache=True, scope=None)"
+    assert repr(Depends()) == "Depends(dependency=None, use_cache=True, scope=None, max_concurrency=None)"
     with pytest.raises(AttributeError):
         Depends(one).use_cache = False
-    with pytest.raises(TypeError):
-        Depends(one, False)  # type: ignore[call-arg]
+
+
+def test_security() -> None:
+    assert isinstance(Security(one), Depends)
+    assert (Security(one).scopes, Security(one, scopes=["a"]).scopes) == (None, ["a"])
+    assert Security(one, scopes=["a"]) == Security(one, scopes=["a"]) != Security(one, scopes=["b"])
+    assert hash(Security(one, scopes=["a"])) == hash(Security(one, scopes=["a"]))
+
+
+def test_bounded_depends() -> None:
+    assert Depends(one)._concurrency is None
+    bounded = Depends(one, max_concurrency=2)
+    assert dataclasses.replace(bounded, use_cache=False)._concurrency is bounded._concurrency
+    assert dataclasses.replace(bounded, max_concurrency=3)._concurrency is not bounded._concurrency
+    assert Depends(one, max_concurrency=2) != bounded, "each mark counts for itself"
+    for wrong in (0, -1, True, 1.5):
+        with pytest.raises(ValueError, match="max_concurrency must be a positive integer or None"):
+            Depends(one, max_concurrency=wrong)  # type: ignore[arg-type]
 
 
 def test_depends_refuses_what_cannot_work() -> None:

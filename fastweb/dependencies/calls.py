@@ -123,7 +123,10 @@ def return_annotation_of(call: Callable[..., Any]) -> Any:
     annotation = _signature(call).return_annotation
     if annotation is inspect.Signature.empty:
         return None
-    return _evaluate(annotation, call, "return") if isinstance(annotation, str) else annotation
+    if isinstance(annotation, str):
+        annotation = _evaluate(annotation, call, "return")
+        return None if annotation is type(None) else annotation
+    return annotation
 
 
 def _signature(call: Callable[..., Any]) -> inspect.Signature:
@@ -139,9 +142,23 @@ def _signature(call: Callable[..., Any]) -> inspect.Signature:
         raise FastWebError(f"{describe(call)} has no signature that can be read: {error}") from error
 
 
+def _definer(target: Any) -> Any:
+    """The function, or the class whose body has the method that is called: where annotations' names are."""
+    if hasattr(target, "__globals__"):
+        return target
+    bases, methods = (
+        (target, ("__init__", "__new__")) if inspect.isclass(target) else (type(target), ("__call__",))
+    )
+    for method in methods:
+        for base in bases.__mro__[:-1]:
+            if method in vars(base):
+                return base
+    return target
+
+
 def _evaluate(annotation: str, call: Any, name: str) -> Any:
     try:
-        return evaluate(annotation, unwrapped(call))
+        return evaluate(annotation, _definer(unwrapped(call)))
     except Exception as error:
         raise FastWebError(
             f"the annotation {annotation!r} of {name!r} in {describe(call)} cannot be read: {error}"

@@ -23,8 +23,8 @@ def operation_of(
     """The operation of a route's plan.
 
     One that has more to do than to read values and call functions is left to the general way: something is
-    to be closed after it, a response or background tasks are asked for, or the body is cut into several
-    parameters.
+    to be closed after it, a response or background tasks are asked for, the body is a form or cut into
+    several parameters, or a parameter is more than one plain name.
 
     Arguments:
         route: see `fastweb._speedups.answer.Operation`.
@@ -32,14 +32,12 @@ def operation_of(
         encode, head: the answer's body for a value, and its head; None where a response is made of each.
     """
     steps: list[OperationStep] | None = None
-    body = plan.whole_body
+    body = None if plan.reads_form else plan.whole_body
     if not plan.has_exits and plan.has_body == (body is not None) and all(map(_is_simple, _all(plan))):
         if sum(len(step.body) for step in _all(plan)) <= 1:
             steps = [_step(step) for step in plan.steps]
     validate = None if body is None else body.validator.validate_json
-    return Operation(
-        route, steps, _step(plan.endpoint), validate, encode, head, Response, _awaited
-    )
+    return Operation(route, steps, _step(plan.endpoint), validate, encode, head, Response, _awaited)
 
 
 def _all(plan: CallPlan) -> list[Step]:
@@ -47,7 +45,11 @@ def _all(plan: CallPlan) -> list[Step]:
 
 
 def _is_simple(step: Step) -> bool:
-    return step.kind in (Kind.COROUTINE, Kind.PLAIN) and all(kind == "request" for _, kind in step.special)
+    return (
+        step.kind in (Kind.COROUTINE, Kind.PLAIN)
+        and not step.readers
+        and all(kind == "request" for _, kind in step.special)
+    )
 
 
 def _step(step: Step) -> OperationStep:

@@ -12,7 +12,8 @@ A dependency that is used twice is one step. At request time nothing is inspecte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -21,8 +22,12 @@ from fastweb.background import BackgroundTasks
 from fastweb.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from fastweb.dependencies.calls import Kind
 from fastweb.dependencies.dependant import Dependant, RequestParameter, dependant_of
-from fastweb.exceptions import HTTPException, RequestValidationError
-from fastweb.requests import Request, parse_json
+from fastweb.dependencies.forms import FormReader, ReceivedForm
+from fastweb.dependencies.parameters import missing
+from fastweb.dependencies.readers import needs_reader, reader_of
+from fastweb.exceptions import HTTPException, RequestValidationError, WebSocketRequestValidationError
+from fastweb.params import Form
+from fastweb.requests import HTTPConnection, Request, parse_json
 from fastweb.responses import Response
 from fastweb.types import Undefined
 from fastweb.validation import nodes
@@ -37,29 +42,61 @@ class Step:
 
     Arguments:
         dependant: the function, read.
+        websocket: the request is a WebSocket.
         results: the steps that it needs, by number, and the keywords that take their results; None where
             nobody takes one.
     """
 
-    __slots__ = ("body", "call", "ends_early", "kind", "parameters", "results", "special")
+    __slots__ = ("body", "call", "ends_early", "kind", "parameters", "readers", "results", "special")
 
-    def __init__(self, dependant: Dependant, results: list[tuple[str | None, int]]) -> None:
-        self.call = dependant.call
-        self.kind = dependant.kind
+    def __init__(
+        self, dependant: Dependant, results: list[tuple[str | None, int]], *, websocket: bool = False
+    ) -> None:
+        self.call, self.kind = dependant.call, dependant.kind
+        if dependant.concurrency is not None:
+            from fastweb.dependencies.concurrency import bounded  # rare
+
+            self.call, self.kind = bounded(self.call, self.kind, dependant.concurrency)
         self.ends_early = dependant.scope == "function"
-        self.parameters = [
-            _parameter(source, parameter)
-            for source, parameters in (
-                (PATH, dependant.path),
-                (QUERY, dependant.query),
-                (HEADER, dependant.header),
-                (COOKIE, dependant.cookie),
-            )
-            for parameter in parameters
-        ]
+        self.parameters: list[Parameter] = []
+        #: What is more than a plain parameter: (which of the parameters it stands before, how it is read).
+        self.readers: list[tuple[int, _Read]] = []
+        for source, parameters in (
+            (PATH, dependant.path),
+            (QUERY, dependant.query),
+            (HEADER, dependant.header),
+            (COOKIE, dependant.cookie),
+        ):
+            for parameter in parameters:
+                if needs_reader(parameter):
+                    self.readers.append((len(self.parameters), reader_of(parameter).read))
+                else:
+                    self.parameters.append(_parameter(source, parameter))
         self.body = dependant.body
-        self.special = list(dependant.special.items())
+        #: "request", "response" or "background"
+        self.special: list[tuple[str, str]] = []
+        for name, kind in dependant.special.items():
+            if kind == "security_scopes":
+                self.readers.append((len(self.parameters), _scopes_reader(name, dependant.oauth_scopes)))
+            elif kind == "connection" or kind == ("websocket" if websocket else "request"):
+                self.special.append((name, "request"))
+            elif kind in ("response", "background"):
+                self.special.append((name, kind))
         self.results = results
+
+
+_Read = Callable[[HTTPConnection, dict[str, Any], Errors], None]
+
+
+def _scopes_reader(name: str, scopes: Sequence[str]) -> _Read:
+    scopes_class = sys.modules[
+        "fastweb.security.oauth2"
+    ].SecurityScopes  # who annotates with it has loaded it
+
+    def read(request: HTTPConnection, values: dict[str, Any], errors: Errors) -> None:
+        values[name] = scopes_class(scopes=list(scopes))
+
+    return read
 
 
 class Outcome:
@@ -83,13 +120,18 @@ class CallPlan:
         extra: dependencies of the route itself, whose results nobody takes; they run first.
         overrides: functions that stand in for others (`FastWeb.dependency_overrides`).
         path_names: the parameters in the route's path, for what stands in.
+        websocket: the route is a WebSocket's: the request is one, and has no body.
+        strict_content_type: a body that does not say what it is is not taken for JSON.
+        form_limits: what `Request.form` takes: max_files, max_fields, max_part_size.
 
     Attributes:
         call: the endpoint.
         is_async: it is a coroutine function.
         has_exits: something is to be closed after the endpoint, or after the answer.
         has_body: some parameter is in the body.
+        body_parameters: the parameters that are in the body, the endpoint's first.
         whole_body: the parameter that is the whole body, if one is.
+        reads_form: the body is a form: `read_body` reads it.
     """
 
     def __init__(
@@ -98,40 +140,66 @@ class CallPlan:
         extra: list[Dependant],
         path_names: frozenset[str],
         overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
+        *,
+        websocket: bool = False,
+        strict_content_type: bool = True,
+        form_limits: Mapping[str, int] | None = None,
     ) -> None:
+        self._websocket = websocket
+        self._strict = strict_content_type
         self._overrides = overrides or {}
         self._path_names = path_names
         self._cached: dict[Any, int] = {}
         self.steps: list[Step] = []
         results = [(inner.name, self._add(inner)) for inner in (*extra, *dependant.dependencies)]
-        self.endpoint = Step(dependant, results)
+        self.endpoint = Step(dependant, results, websocket=websocket)
         self.call = dependant.call
         self.is_async = self.endpoint.kind is Kind.COROUTINE
         self.has_exits = any(step.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR) for step in self.steps)
         # The endpoint's own first, as FastAPI has it: the first one says whether it is embedded.
-        parameters = [parameter for step in (self.endpoint, *self.steps) for parameter in step.body]
+        parameters = list(_bodies(dependant, extra))
+        self.body_parameters = parameters
         self.has_body = bool(parameters)
-        self._embed = len({parameter.name for parameter in parameters}) > 1 or (
-            self.has_body and bool(getattr(parameters[0].info, "embed", False))
-        )
+        self._embed = _embeds(parameters)
         self.whole_body = parameters[0] if parameters and not self._embed else None
+        forms = [isinstance(parameter.info, Form) for parameter in parameters]
+        self.reads_form = not websocket and (any(forms) if self._embed else forms[:1] == [True])
+        self._form = FormReader(parameters, form_limits or {}) if self.reads_form else None
 
     def _add(self, dependant: Dependant) -> int:
         """The number of the step that gives a dependency's result, added where it is not there yet."""
         generates = dependant.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
-        key = (dependant.call, dependant.scope or ("request" if generates else None))
+        scopes = frozenset(dependant.oauth_scopes) if dependant.uses_scopes else None
+        key = (dependant.call, dependant.scope or ("request" if generates else None), scopes)
         if dependant.use_cache and key in self._cached:
             return self._cached[key]
         override = self._overrides.get(dependant.call)
         if override is not None:
-            dependant = dependant_of(override, self._path_names, name=dependant.name, scope=dependant.scope)
+            concurrency = dependant.concurrency
+            dependant = dependant_of(
+                override,
+                self._path_names,
+                name=dependant.name,
+                scope=dependant.scope,
+                parent_oauth_scopes=dependant.oauth_scopes,
+            )
+            dependant.concurrency = concurrency
         results = [(inner.name, self._add(inner)) for inner in dependant.dependencies]
         number = len(self.steps)
-        self.steps.append(Step(dependant, results))
+        self.steps.append(Step(dependant, results, websocket=self._websocket))
         self._cached.setdefault(key, number)
         return number
 
     # At request time
+
+    async def read_body(self, request: Request) -> Any:
+        """What `solve` takes for the body: its bytes, or the form that it is. Whoever calls it also calls
+        `request.close()` when all is done, where `reads_form`.
+
+        Raises:
+            HTTPException: 400, it is no form that can be read.
+        """
+        return await request.body() if self._form is None else await self._form.read(request)
 
     async def solve(
         self,
@@ -201,36 +269,68 @@ class CallPlan:
                 values[name] = outcome.background
         return values, errors
 
+    async def solve_websocket(
+        self,
+        websocket: Any,
+        function_exits: AsyncExitStack | None,
+        request_exits: AsyncExitStack | None,
+    ) -> Outcome:
+        """`solve` for a WebSocket.
+
+        Raises:
+            WebSocketRequestValidationError: the request that opened it does not fit the parameters.
+        """
+        try:
+            return await self.solve(websocket, None, function_exits, request_exits)
+        except RequestValidationError as error:
+            raise WebSocketRequestValidationError(error.errors()) from None
+
     def _fill(
-        self, step: Step, request: Request, received: Received | None, values: dict[str, Any], errors: Errors
+        self,
+        step: Step,
+        request: Request,
+        received: Received | ReceivedForm | None,
+        values: dict[str, Any],
+        errors: Errors,
     ) -> None:
         """Read the values of a step's parameters."""
-        if step.parameters:
-            stream = request._stream
-            extract(
-                step.parameters,
-                request._path_params,
-                stream.query_string,  # type: ignore[union-attr]
-                stream.headers,  # type: ignore[union-attr]
-                values,
-                errors,
-            )
+        if step.readers:
+            self._fill_mixed(step, request, values, errors)
+        elif step.parameters:
+            _extract(step.parameters, request, values, errors)
         if received is not None:
             for parameter in step.body:
-                value = self._from_body(parameter, received, errors)
+                if isinstance(received, ReceivedForm):
+                    value = received.value_of(parameter, errors)
+                else:
+                    value = self._from_body(parameter, received, errors)
                 if value is not Undefined:
                     values[parameter.name] = value
 
+    def _fill_mixed(self, step: Step, request: Request, values: dict[str, Any], errors: Errors) -> None:
+        """The same, in their order, where some are no plain parameters."""
+        done = 0
+        for place, read in step.readers:
+            if place > done:
+                _extract(step.parameters[done:place], request, values, errors)
+                done = place
+            read(request, values, errors)
+        if done < len(step.parameters):
+            _extract(step.parameters[done:], request, values, errors)
+
     # The body
 
-    def _read_body(self, request: Request, body: bytes | None) -> Received:
+    def _read_body(self, request: Request, body: Any) -> Any:
         """The body, as far as it must be read before anything is called: it is JSON, or it is not.
 
         Raises:
             RequestValidationError: it says that it is JSON, and is not.
             HTTPException: 400, it is not even text, or nested too deeply.
         """
-        received = Received(body or b"", _is_json(request), self.whole_body)
+        if isinstance(body, ReceivedForm):
+            return body
+        is_json = not self._websocket and _is_json(request, self._strict)
+        received = Received(body or b"", is_json, self.whole_body)
         if received.data and received.is_json:
             try:
                 if self.whole_body is None:
@@ -248,31 +348,51 @@ class CallPlan:
         loc: tuple[str, ...] = ("body",)
         if not self._embed:
             if not received.data:
-                return _missing(parameter, loc, errors)
+                return parameter.absent(loc, errors)
             if parameter is self.whole_body:
                 value, found = received.whole()
                 errors.extend(found)
                 return value
             return parameter.validator.validate(received.parsed(), loc, errors)
-        loc = ("body", parameter.alias)
         if received.data and received.is_json:
             whole = received.parsed()
             if not isinstance(whole, dict):
                 # Not even a default helps then, in FastAPI.
-                return _required(loc, errors)
-            if parameter.alias in whole:
-                return parameter.validator.validate(whole[parameter.alias], loc, errors)
-        return _missing(parameter, loc, errors)
+                return missing(("body", parameter.alias), errors)
+            for _, name in parameter.names:
+                if name in whole:
+                    return parameter.validator.validate(whole[name], ("body", name), errors)
+        return parameter.absent(("body", parameter.alias), errors)
 
 
-def _required(loc: tuple[str, ...], errors: Errors) -> Any:
-    errors.append({"type": "missing", "loc": loc, "msg": "Field required", "input": None})
-    return Undefined
+def _bodies(dependant: Dependant, extra: Sequence[Dependant] = ()) -> Iterator[RequestParameter]:
+    """The parameters in the body, those of a function before those of what it depends on."""
+    yield from dependant.body
+    for inner in (*extra, *dependant.dependencies):
+        yield from _bodies(inner)
 
 
-def _missing(parameter: RequestParameter, loc: tuple[str, ...], errors: Errors) -> Any:
-    default = parameter.default()
-    return _required(loc, errors) if default is None else default()
+def _embeds(parameters: Sequence[RequestParameter]) -> bool:
+    """Whether each parameter is one key of the body, or field of the form; else one is all of it."""
+    if not parameters:
+        return False
+    first = parameters[0]
+    if any(parameter.name != first.name for parameter in parameters):
+        return True
+    if first.groups and any(other.annotation != first.annotation for other in parameters):
+        return True
+    return bool(getattr(first.info, "embed", False)) or (isinstance(first.info, Form) and not first.groups)
+
+
+def _extract(parameters: list[Parameter], request: Any, values: dict[str, Any], errors: Errors) -> None:
+    scope = request._scope
+    if scope is None:
+        stream = request._stream
+        extract(parameters, request._path_params, stream.query_string, stream.headers, values, errors)
+    else:
+        # What a middleware may have changed.
+        query, headers = scope.get("query_string", b""), scope["headers"]
+        extract(parameters, scope.get("path_params"), query, headers, values, errors)
 
 
 class Received:
@@ -338,20 +458,21 @@ def _not_json(error: ValueError, data: bytes) -> Exception:
 _JSON: Final = b"application/json"
 
 
-def _is_json(request: Request) -> bool:
+def _is_json(request: Request, strict: bool) -> bool:
     """Whether the body is said to be JSON: application/json, or application/*+json (RFC 6838 section 4.2.8).
 
     Nothing else will do: a form on another site can post text/plain without asking first, and must not pass
-        for JSON.
+    for JSON. It can also post what does not say its type; `strict` refuses that, too.
     """
     stream = request._stream
-    for name, value in stream.headers:  # type: ignore[union-attr]
+    for name, value in request.scope["headers"] if stream is None else stream.headers:
         if name == b"content-type":
             if value == _JSON:
                 return True
             media = value.split(b";", 1)[0].strip().lower()
-            return media == _JSON or (media.startswith(b"application/") and media.endswith(b"+json"))
-    return False
+            if media or strict:
+                return media == _JSON or (media.startswith(b"application/") and media.endswith(b"+json"))
+    return not strict
 
 
 async def _call(step: Step, values: dict[str, Any], exits: AsyncExitStack | None) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from fastweb.server.config import StartupError as StartupError
     from fastweb.server.worker import Server as Server
 
-__all__ = ["Config", "Server", "StartupError", "run", "serve"]
+__all__ = ["Config", "Server", "StartupError", "run", "run_options", "serve"]
 
 
 def __getattr__(name: str) -> Any:
@@ -89,6 +90,17 @@ def run(app: Any, **options: Any) -> None:
         sys.exit(error.exit_code)
     if code:
         sys.exit(code)
+
+
+def run_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those among some options that `run` knows."""
+    from dataclasses import fields
+
+    from fastweb.limits import Limits
+    from fastweb.server.config import Config
+
+    known = {field.name for cls in (Config, Limits) for field in fields(cls)} - {"app", "limits", "bounds"}
+    return {name: value for name, value in given.items() if name in known}
 
 
 def _target_in_main(app: Any) -> str:

@@ -35,6 +35,7 @@ from fastweb._speedups.response import Head
 from fastweb.exceptions import ClientDisconnect, HTTPException
 
 if TYPE_CHECKING:
+    from fastweb.limits import Limits
     from fastweb.server.connections import Connections
 
 __all__ = ["HTTP1Connection", "HTTP1Stream"]
@@ -74,6 +75,11 @@ class HTTP1Stream(BaseStream):
     __slots__ = ("_bodiless", "_chunked", "_left")
 
     connection: HTTP1Connection
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds that its server was given."""
+        return self.connection.hub.limits
 
     async def receive(self) -> bytes:
         """The next piece of the body, b"" at its end; see `fastweb.types.Stream.receive`."""
@@ -492,7 +498,9 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             expected = error is None or isinstance(error, (asyncio.CancelledError, ClientDisconnect))
         else:
             expected = isinstance(error, asyncio.CancelledError) and (self.hub.aborting or stream.finished)
-            expected = expected or (isinstance(error, ClientDisconnect) and stream.disconnected)
+            # An answer that the app gave up because the client left is no fault of the app's.
+            left = error is None or isinstance(error, ClientDisconnect)
+            expected = expected or (left and stream.disconnected)
         if not expected:
             what = (
                 "The app did not complete its answer to"

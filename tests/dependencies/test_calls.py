@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -187,6 +189,26 @@ def test_errors(read: Any, call: Any, words: list[str]) -> None:
     with pytest.raises(FastWebError) as raised:
         read(call)
     assert all(word in str(raised.value) for word in words), raised.value
+
+
+ELSEWHERE = """
+from __future__ import annotations
+
+class Number(int): pass
+
+class Base:
+    def __init__(self, n: Number) -> None: pass
+    def __call__(self, n: Number) -> None: pass
+"""
+
+
+def test_an_inherited_method_has_the_names_of_its_own_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere: Any = ModuleType("elsewhere")
+    monkeypatch.setitem(sys.modules, "elsewhere", elsewhere)
+    exec(ELSEWHERE, vars(elsewhere))
+    here = type("Here", (elsewhere.Base,), {"__module__": __name__})
+    for call in (here, here(1), here(1).__call__):
+        assert [parameter.annotation for parameter in parameters_of(call)] == [elsewhere.Number]
 
 
 def test_no_signature() -> None:
