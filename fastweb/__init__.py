@@ -12,30 +12,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastweb import status as status
     from fastweb._speedups import is_compiled as is_compiled
+    from fastweb.applications import App as App
+    from fastweb.applications import FastAPI as FastAPI
     from fastweb.applications import FastWeb as FastWeb
     from fastweb.background import BackgroundTasks as BackgroundTasks
+    from fastweb.datastructures import UploadFile as UploadFile
     from fastweb.exceptions import HTTPException as HTTPException
+    from fastweb.exceptions import WebSocketException as WebSocketException
     from fastweb.limits import Limits as Limits
     from fastweb.params import Body as Body
     from fastweb.params import Cookie as Cookie
     from fastweb.params import Depends as Depends
+    from fastweb.params import File as File
+    from fastweb.params import Form as Form
     from fastweb.params import Header as Header
     from fastweb.params import Path as Path
     from fastweb.params import Query as Query
+    from fastweb.params import Security as Security
     from fastweb.requests import Request as Request
     from fastweb.responses import Response as Response
     from fastweb.routing import APIRouter as APIRouter
+    from fastweb.websockets import WebSocket as WebSocket
+    from fastweb.websockets import WebSocketDisconnect as WebSocketDisconnect
 
 __version__ = "0.1.0"
 
 #: Public name -> the module of fastweb that has it; None where it is a module itself.
 _MODULES = {
     "APIRouter": "routing",
+    "App": "applications",
     "BackgroundTasks": "background",
     "Body": "params",
     "Cookie": "params",
     "Depends": "params",
+    "FastAPI": "applications",
     "FastWeb": "applications",
+    "File": "params",
+    "Form": "params",
     "HTTPException": "exceptions",
     "Header": "params",
     "Limits": "limits",
@@ -43,6 +56,11 @@ _MODULES = {
     "Query": "params",
     "Request": "requests",
     "Response": "responses",
+    "Security": "params",
+    "UploadFile": "datastructures",
+    "WebSocket": "websockets",
+    "WebSocketDisconnect": "websockets",
+    "WebSocketException": "exceptions",
     "is_compiled": "_speedups",
     "status": None,
 }

@@ -1,126 +1,395 @@
-"""The app: routes, error handlers and lifespan as one object, with two doors.
+"""The app: routes, middleware, error handlers and lifespan as one object, with two doors.
 
 our server   open_stream(stream)              a stream a request, no scope dict, no queues
-any other    __call__(scope, receive, send)   an ASGI app; the same streams are made of its scopes
+any other    __call__(scope, receive, send)   an ASGI app
+
+Where nothing stands around the router but the handling of errors, a route is called straight away, by either
+door. Else the request goes through the middleware, each an ASGI app around the next, to the router within:
+
+    ServerErrorMiddleware( the body's limit( the user's …( ExceptionMiddleware( router ) ) ) )
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from fastweb._speedups.answer import Dispatcher
-from fastweb._speedups.router import FULL, NONE
-from fastweb.concurrency import is_async_callable, run_in_threadpool
-from fastweb.datastructures import URL, Default, DefaultPlaceholder, State, URLPath
-from fastweb.exception_handlers import http_exception_handler, request_validation_exception_handler
-from fastweb.exceptions import ClientDisconnect, HTTPException, RequestValidationError
+from fastweb._speedups.router import FULL
+from fastweb.concurrency import call_function
+from fastweb.datastructures import Default, DefaultPlaceholder, State, URLPath
+from fastweb.exception_handlers import (
+    find_exception_handler,
+    http_exception_handler,
+    request_validation_exception_handler,
+    sort_exception_handlers,
+    websocket_request_validation_exception_handler,
+)
+from fastweb.exceptions import (
+    ClientDisconnect,
+    DeclarationError,
+    RequestValidationError,
+    StarletteHTTPException,
+    WebSocketRequestValidationError,
+)
+from fastweb.paths import get_route_path, without_root
 from fastweb.requests import Request
-from fastweb.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, send_response
-from fastweb.routing import APIRouter, BaseRoute
-from fastweb.streams import ASGIStream, without_root
-from fastweb.types import Receive, Scope, Send, Stream
+from fastweb.responses import JSONResponse, PlainTextResponse, Response, send_response
+from fastweb.routing.api_router import APIRouter
+from fastweb.routing.base import BaseRoute
+from fastweb.routing.route import Route
+from fastweb.routing.router import Router
+from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
+from fastweb.types import ASGIApp, Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:
     from fastweb.limits import Limits
+    from fastweb.middleware import Middleware
     from fastweb.params import Depends
 
-__all__ = ["FastWeb"]
+__all__ = ["App", "Application", "FastAPI", "FastWeb"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-class FastWeb:
+class Application:
+    """An app of routes and middleware, and no more: what Starlette's is.
+
+    Arguments:
+        debug: show errors' tracebacks to the client; never in production.
+        routes: to begin with.
+        middleware: around the router, the outermost first.
+        exception_handlers: what answers an exception, by its class or by status code.
+        lifespan: a function of the app that gives an async context manager: entered at start-up, left at
+            shut-down.
+        max_body_size: bytes; a larger body is answered with 413.
+
+    Attributes:
+        state: whatever the app wants to keep.
+    """
+
+    router: Router
+
+    def __init__(
+        self,
+        debug: bool = False,
+        routes: Sequence[BaseRoute] | None = None,
+        middleware: Sequence[Middleware] | None = None,
+        exception_handlers: Mapping[Any, Callable[[Any, Any], Any]] | None = None,
+        lifespan: Callable[[Any], Any] | None = None,
+        *,
+        max_body_size: int | None = None,
+    ) -> None:
+        self._begin(Router(routes, lifespan=lifespan), debug, middleware, exception_handlers, max_body_size)
+
+    def _begin(
+        self,
+        router: Router,
+        debug: bool,
+        middleware: Sequence[Middleware] | None,
+        exception_handlers: Mapping[Any, Callable[[Any, Any], Any]] | None,
+        max_body_size: int | None,
+    ) -> None:
+        self.router = router
+        self.debug = debug
+        self.state = State()
+        self.max_body_size = max_body_size
+        self.exception_handlers: dict[Any, Callable[[Any, Any], Any]] = dict(exception_handlers or {})
+        self.user_middleware: list[Middleware] = list(middleware or ())
+        self.middleware_stack: ASGIApp | None = None
+        self._lifespan_state: dict[str, Any] = {}
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """All routes, in the order in which they are tried."""
+        return self.router.routes
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """The path of the route of that name; see `Router.url_path_for`."""
+        return self.router.url_path_for(name, **path_params)
+
+    # Declaring
+
+    def mount(self, path: str, app: ASGIApp, name: str | None = None) -> None:
+        """Put an app behind a path; see `fastweb.routing.Mount`."""
+        self.router.mount(path, app, name)
+
+    def host(self, host: str, app: ASGIApp, name: str | None = None) -> None:
+        """Put an app behind a host name; see `fastweb.routing.Host`."""
+        self.router.host(host, app, name)
+
+    def add_route(
+        self,
+        path: str,
+        route: Callable[..., Any],
+        methods: Collection[str] | None = None,
+        name: str | None = None,
+        include_in_schema: bool = True,
+    ) -> None:
+        """Add a function of the request, or an ASGI app; see `fastweb.routing.Route`."""
+        self.router.add_route(path, route, methods, name, include_in_schema)
+
+    def add_websocket_route(self, path: str, route: Callable[..., Any], name: str | None = None) -> None:
+        """Add a function of the WebSocket, or an ASGI app; see `fastweb.routing.WebSocketRoute`."""
+        self.router.add_websocket_route(path, route, name)
+
+    def add_middleware(self, middleware_class: Any, *args: Any, **kwargs: Any) -> Any:
+        """Put a middleware around all that there are.
+
+        Arguments:
+            middleware_class: makes an ASGI app around another one, with these arguments; or a function
+                (request, call_next) or (req, res): see `fastweb.middleware.stack.middleware_of`.
+
+        Returns:
+            the first argument, so that it may stand as a decorator.
+
+        Raises:
+            RuntimeError: the app has begun to answer.
+        """
+        from fastweb.middleware.stack import middleware_of
+
+        if self.middleware_stack is not None:
+            raise RuntimeError("Cannot add middleware after an application has started")
+        self.user_middleware.insert(0, middleware_of(middleware_class, *args, **kwargs))
+        return middleware_class
+
+    def add_exception_handler(
+        self, exc_class_or_status_code: int | type[Exception], handler: Callable[[Any, Any], Any]
+    ) -> None:
+        """Answer an exception with a function (request, exception) -> response.
+
+        Arguments:
+            exc_class_or_status_code: the exception's class, which stands for its subclasses, too, or a status
+                code.
+        """
+        self.exception_handlers[exc_class_or_status_code] = handler
+
+    # Answering
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The router with everything around it."""
+        from fastweb.middleware.stack import build_middleware_stack
+
+        return build_middleware_stack(
+            self.router,
+            middleware=self.user_middleware,
+            exception_handlers=self.exception_handlers,
+            debug=self.debug,
+            max_body_size=self.max_body_size,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The app as an ASGI 3 app."""
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send)
+
+    # Our server's door: fastweb.types.StreamApp
+
+    def open_stream(self, stream: Any) -> Any:
+        """Take a request; what is returned answers it."""
+        return self._answer(stream)
+
+    def wants_head(self, stream: Stream) -> bool:
+        """Whether the request is to be taken before its body is here: what is behind middleware may read it
+        in pieces.
+        """
+        return True
+
+    async def _answer(self, stream: Stream) -> None:
+        scope = scope_of(stream)
+        scope.setdefault("state", dict(self._lifespan_state))
+        await self(scope, receive_of(stream), send_of(stream))
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
+        """Start-up on entry, shut-down on exit; the value is the state that each request gets a copy of."""
+        async with self.router.lifespan_context(self) as state:
+            self._lifespan_state = dict(state or {})
+            yield self._lifespan_state
+
+
+class FastWeb(Application):
     """An app.
 
     Arguments:
         debug: show errors' tracebacks to the client; never in production.
-        title, summary, description, version, terms_of_service, contact, license_info, openapi_tags, servers:
-            for the API's description.
-        routes: routes to begin with.
-        dependencies: called before every endpoint.
-        default_response_class: what answers are made with where the route does not say.
-        redirect_slashes: see `APIRouter`.
-        lifespan, on_startup, on_shutdown: see `APIRouter`.
-        exception_handlers: what answers an exception, by its class or by status code.
-        responses, deprecated, include_in_schema: of every route, for the API's description.
-        root_path: the path that a proxy takes away before a request reaches the app.
+        title, summary, description, version, terms_of_service, contact, license_info, openapi_tags, servers,
+            openapi_external_docs: for the API's description.
+        openapi_url: where the API's description is; None for nowhere, which leaves out the pages, too.
+        docs_url, redoc_url: where the pages of Swagger UI and ReDoc are; None for nowhere.
+        swagger_ui_oauth2_redirect_url: where an OAuth2 server sends the browser back to Swagger UI.
+        swagger_ui_init_oauth, swagger_ui_parameters: see `fastweb.openapi.docs.get_swagger_ui_html`.
+        webhooks: a router whose routes describe what the app sends to others.
+        separate_input_output_schemas: describe a model twice where what it accepts is not what it puts out.
+        root_path, root_path_in_servers: the path that a proxy takes away before a request reaches the app,
+            and whether it is named among the API's servers.
+        routes, dependencies, default_response_class, redirect_slashes, lifespan, on_startup, on_shutdown,
+            responses, callbacks, deprecated, include_in_schema, generate_unique_id_function,
+            strict_content_type, form_limits: see `APIRouter`.
+        middleware, exception_handlers, max_body_size: see `Application`.
         limits: bounds of the server that `run` starts.
+        compression: compress answers, see `fastweb.middleware.gzip.GZipMiddleware`.
+        extra: defaults of `run`, such as host, port or workers; others are kept in `extra` for whoever asks.
+
+    Raises:
+        FastWebError: the API's description has no title or no version.
 
     Attributes:
-        state: whatever the app wants to keep.
         dependency_overrides: functions that stand in for dependencies, for tests.
     """
+
+    router: APIRouter
+    default_title = "FastWeb"
 
     def __init__(
         self,
         *,
         debug: bool = False,
-        title: str = "FastWeb",
+        routes: Sequence[BaseRoute] | None = None,
+        title: str | None = None,
         summary: str | None = None,
         description: str = "",
         version: str = "0.1.0",
-        terms_of_service: str | None = None,
-        contact: Mapping[str, Any] | None = None,
-        license_info: Mapping[str, Any] | None = None,
+        openapi_url: str | None = "/openapi.json",
         openapi_tags: Sequence[Mapping[str, Any]] | None = None,
         servers: Sequence[Mapping[str, Any]] | None = None,
-        routes: Sequence[BaseRoute] | None = None,
         dependencies: Sequence[Depends] | None = None,
         default_response_class: type[Response] | DefaultPlaceholder = Default(JSONResponse),
         redirect_slashes: bool = True,
-        lifespan: Callable[[Any], Any] | None = None,
+        docs_url: str | None = "/docs",
+        redoc_url: str | None = "/redoc",
+        swagger_ui_oauth2_redirect_url: str | None = "/docs/oauth2-redirect",
+        swagger_ui_init_oauth: dict[str, Any] | None = None,
+        middleware: Sequence[Middleware] | None = None,
+        exception_handlers: Mapping[Any, Callable[[Any, Any], Any]] | None = None,
         on_startup: Sequence[Callable[[], Any]] | None = None,
         on_shutdown: Sequence[Callable[[], Any]] | None = None,
-        exception_handlers: Mapping[int | type[Exception], Callable[[Any, Any], Any]] | None = None,
+        lifespan: Callable[[Any], Any] | None = None,
+        terms_of_service: str | None = None,
+        contact: Mapping[str, Any] | None = None,
+        license_info: Mapping[str, Any] | None = None,
+        openapi_prefix: str = "",
+        root_path: str = "",
+        root_path_in_servers: bool = True,
         responses: Mapping[int | str, Any] | None = None,
+        callbacks: Sequence[BaseRoute] | None = None,
+        webhooks: APIRouter | None = None,
         deprecated: bool | None = None,
         include_in_schema: bool = True,
-        root_path: str = "",
+        swagger_ui_parameters: dict[str, Any] | None = None,
+        generate_unique_id_function: Callable[[Any], str] | DefaultPlaceholder | None = Default(None),
+        separate_input_output_schemas: bool = True,
+        openapi_external_docs: Mapping[str, Any] | None = None,
+        strict_content_type: bool = True,
+        max_body_size: int | None = None,
+        form_limits: Mapping[str, int] | None = None,
         limits: Limits | None = None,
+        compression: bool = False,
+        **extra: Any,
     ) -> None:
-        self.debug = debug
-        self.title = title
+        router = APIRouter(
+            routes=routes,
+            dependencies=dependencies,
+            default_response_class=default_response_class,
+            redirect_slashes=redirect_slashes,
+            dependency_overrides_provider=self,
+            on_startup=on_startup,
+            on_shutdown=on_shutdown,
+            lifespan=lifespan,
+            responses=responses,
+            callbacks=callbacks,
+            deprecated=deprecated,
+            include_in_schema=include_in_schema,
+            generate_unique_id_function=generate_unique_id_function,
+            strict_content_type=strict_content_type,
+            form_limits=form_limits,
+        )
+        self._begin(router, debug, middleware, exception_handlers, max_body_size)
+        self.title = self.default_title if title is None else title
         self.summary = summary
         self.description = description
         self.version = version
         self.terms_of_service = terms_of_service
         self.contact = contact
         self.license_info = license_info
+        self.openapi_url = openapi_url
         self.openapi_tags = openapi_tags
-        self.servers = servers
-        self.root_path = root_path.rstrip("/")
+        self.openapi_external_docs = openapi_external_docs
+        self.openapi_version = "3.1.0"
+        self.openapi_schema: dict[str, Any] | None = None
+        self._described_routes = 0
+        self.docs_url = docs_url
+        self.redoc_url = redoc_url
+        self.swagger_ui_oauth2_redirect_url = swagger_ui_oauth2_redirect_url
+        self.swagger_ui_init_oauth = swagger_ui_init_oauth
+        self.swagger_ui_parameters = swagger_ui_parameters
+        self.servers = list(servers or ())
+        self.separate_input_output_schemas = separate_input_output_schemas
+        self.webhooks = webhooks or APIRouter()
+        self.root_path = (root_path or openapi_prefix).rstrip("/")
+        self.root_path_in_servers = root_path_in_servers
         self.limits = limits
-        self.state = State()
+        self.extra = extra
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
-        self.router = APIRouter(
-            routes=routes,
-            dependencies=dependencies,
-            default_response_class=default_response_class,
-            redirect_slashes=redirect_slashes,
-            lifespan=lifespan,
-            on_startup=on_startup,
-            on_shutdown=on_shutdown,
-            responses=responses,
-            deprecated=deprecated,
-            include_in_schema=include_in_schema,
-        )
-        self.exception_handlers: dict[int | type[Exception], Callable[[Any, Any], Any]] = {
-            HTTPException: http_exception_handler,
-            RequestValidationError: request_validation_exception_handler,
-            **(exception_handlers or {}),
-        }
-        self._lifespan_state: dict[str, Any] = {}
+        for cls, handler in (
+            (StarletteHTTPException, http_exception_handler),
+            (RequestValidationError, request_validation_exception_handler),
+            (WebSocketRequestValidationError, websocket_request_validation_exception_handler),
+        ):
+            self.exception_handlers.setdefault(cls, handler)
+        if compression:
+            from fastweb.middleware.gzip import GZipMiddleware
+
+            self.add_middleware(GZipMiddleware)
         self._dispatcher = Dispatcher(self)
-        self.open_stream = self._dispatcher.open
+        self.open_stream = self._dispatcher.open  # type: ignore[method-assign]
+        self.setup()
+
+    # The API's description
+
+    def setup(self) -> None:
+        """Add the routes of the API's description and of the pages that show it."""
+        if not self.openapi_url:
+            return
+        if not self.title or not self.version:
+            raise DeclarationError("an API has a title and a version; or say openapi_url=None")
+        from fastweb.openapi.pages import documentation_pages
+
+        for path, endpoint in documentation_pages(self):
+            self.router.routes.append(Route(path, endpoint, include_in_schema=False))
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once, and again where routes were added; kept in `openapi_schema`.
+
+        An app may put another function in its place.
+        """
+        from fastweb.openapi.utils import get_openapi  # who never asks for it need not load it
+
+        count = len(self.routes)
+        if not self.openapi_schema or self._described_routes != count:
+            self.openapi_schema = get_openapi(
+                title=self.title,
+                version=self.version,
+                openapi_version=self.openapi_version,
+                summary=self.summary,
+                description=self.description,
+                routes=self.routes,
+                webhooks=self.webhooks.routes,
+                tags=self.openapi_tags,
+                servers=self.servers,
+                terms_of_service=self.terms_of_service,
+                contact=self.contact,
+                license_info=self.license_info,
+                separate_input_output_schemas=self.separate_input_output_schemas,
+                external_docs=self.openapi_external_docs,
+            )
+            self._described_routes = count
+        return self.openapi_schema
 
     # Declaring: the router's own methods, and error handlers
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        """All routes, in the order in which they are tried."""
-        return self.router.routes
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Add a route; the options are those of `APIRoute`."""
@@ -132,9 +401,39 @@ class FastWeb:
         """Declare the decorated function as an endpoint; the options are those of `APIRoute`."""
         return self.router.api_route(path, methods=methods, **options)
 
-    def route(self, path: str, methods: Collection[str] | None = None, **options: Any) -> Callable[[_F], _F]:
-        """The same, where an unannotated parameter called `request` is the request."""
-        return self.router.route(path, methods, **options)
+    def route(
+        self,
+        path: str,
+        methods: Collection[str] | None = None,
+        name: str | None = None,
+        include_in_schema: bool = False,
+        **options: Any,
+    ) -> Callable[[_F], _F]:
+        """The same, where an unannotated parameter called `request` is the request; see `APIRouter.route`."""
+        return self.router.route(path, methods, name, include_in_schema, **options)
+
+    def websocket(
+        self, path: str, name: str | None = None, *, dependencies: Sequence[Depends] | None = None
+    ) -> Callable[[_F], _F]:
+        """Declare the decorated function as the endpoint of WebSockets; see
+        `fastweb.routing.APIWebSocketRoute`.
+        """
+        return self.router.websocket(path, name, dependencies=dependencies)
+
+    def websocket_route(self, path: str, name: str | None = None) -> Callable[[_F], _F]:
+        """Declare the decorated function of the WebSocket, or a `WebSocketEndpoint`."""
+        return self.router.websocket_route(path, name)
+
+    def add_api_websocket_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        name: str | None = None,
+        *,
+        dependencies: Sequence[Depends] | None = None,
+    ) -> None:
+        """Add a WebSocket's route; see `fastweb.routing.APIWebSocketRoute`."""
+        self.router.add_api_websocket_route(path, endpoint, name, dependencies=dependencies)
 
     def get(self, path: str, **options: Any) -> Callable[[_F], _F]:
         """Declare the decorated function as the endpoint of GET; the options are those of `APIRoute`."""
@@ -180,6 +479,21 @@ class FastWeb:
         """Call a function at "startup" or "shutdown"."""
         self.router.add_event_handler(event, function)
 
+    def middleware(self, middleware_type: str) -> Callable[[_F], _F]:
+        """Declare the decorated function (request, call_next) -> response as middleware.
+
+        Arguments:
+            middleware_type: "http", there is no other.
+        """
+
+        def decorate(function: _F) -> _F:
+            from fastweb.middleware.base import BaseHTTPMiddleware
+
+            self.add_middleware(BaseHTTPMiddleware, dispatch=function)
+            return function
+
+        return decorate
+
     def exception_handler(self, key: int | type[Exception]) -> Callable[[_F], _F]:
         """Declare the decorated function (request, exception) -> response to answer an exception.
 
@@ -193,63 +507,98 @@ class FastWeb:
 
         return decorate
 
-    def add_exception_handler(self, key: int | type[Exception], handler: Callable[[Any, Any], Any]) -> None:
-        """Answer an exception with a function; see `exception_handler`."""
-        self.exception_handlers[key] = handler
+    # Answering
 
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """The path of the route of that name; see `APIRouter.url_path_for`."""
-        return self.router.url_path_for(name, **path_params)
+    def build_middleware_stack(self) -> ASGIApp:
+        """The router with everything around it."""
+        from fastweb.middleware import Middleware
+        from fastweb.middleware.asyncexitstack import AsyncExitStackMiddleware
+        from fastweb.middleware.stack import build_middleware_stack
 
-    # Our server's door: fastweb.types.StreamApp; open_stream is the dispatcher's
+        return build_middleware_stack(
+            self.router,
+            middleware=self.user_middleware,
+            exception_handlers=self.exception_handlers,
+            debug=self.debug,
+            max_body_size=self.max_body_size,
+            inner=[Middleware(AsyncExitStackMiddleware)],
+        )
 
-    def wants_head(self, stream: Stream) -> bool:
-        """Whether the endpoint is to be called before the body is here: it takes the request, and may read it
-        in pieces.
-        """
-        status, route, _ = self._dispatcher.find(stream)
-        return status != FULL or not route.plan.has_body
+    def is_direct(self) -> bool:
+        """Whether nothing stands around the router but the handling of errors."""
+        return not (
+            self.user_middleware
+            or self.debug
+            or self.max_body_size is not None
+            or self.router.middleware_stack != self.router.app
+            or type(self).build_middleware_stack is not FastWeb.build_middleware_stack
+            or type(self).__call__ is not FastWeb.__call__
+            or "build_middleware_stack" in self.__dict__
+        )
 
-    def undispatched(self, stream: Stream, found: tuple[int, Any, Any]) -> Coroutine[Any, Any, None]:
-        """What answers a stream that no route takes."""
-        status, route, params = found
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The app as an ASGI 3 app."""
+        if self.root_path:
+            scope["root_path"] = self.root_path
+        if scope["type"] == "http" and self.is_direct():
+            status, route, params = self.router.match(scope["method"], get_route_path(scope))
+            if status == FULL and route.operation is not None:
+                await self._answer_directly(scope, receive, send, route, params)
+                return
+        await super().__call__(scope, receive, send)
+
+    async def _answer_directly(
+        self, scope: Scope, receive: Receive, send: Send, route: Any, params: dict[str, Any] | None
+    ) -> None:
+        stream = ASGIStream(scope, receive, send)
+        params = {**scope.get("path_params", {}), **(params or {})}
+        self.complete_scope(scope, route, params)
         request = Request.from_stream(stream, self, route, params)
-        return self._not_found(request, stream, status, route, self.path_within(stream.path))
+        request.scope = scope
+        try:
+            await route.general(self, request, stream)
+        except ClientDisconnect:
+            if not stream.disconnected:
+                raise
+        finally:
+            await stream.drain()
+
+    def undispatched(self, stream: Stream) -> Coroutine[Any, Any, None]:
+        """What answers a stream that no route takes directly."""
+        return self._answer(stream)
 
     def path_within(self, path: str) -> str:
         """What routes see of a path."""
         return without_root(path, self.root_path)
 
-    async def _not_found(self, request: Request, stream: Stream, status: int, route: Any, path: str) -> None:
-        if status != NONE:
-            error = HTTPException(405, headers={"Allow": ", ".join(sorted(route.methods))})
-        else:
-            other = self.router.other_slash(stream.method, path)
-            if other is not None:
-                url = request.url
-                await send_response(RedirectResponse(url.replace(path=_same_side(url, path, other))), stream)
-                return
-            error = HTTPException(404)
-        await self.handle_exception(request, stream, error)
+    def wants_head(self, stream: Stream) -> bool:
+        """Whether the endpoint is to be called before the body is here: it takes the request, and may read it
+        in pieces, or a form, which goes to disk.
+        """
+        status, route, _ = self._dispatcher.find(stream)
+        if status != FULL or route.operation is None or not self.is_direct():
+            return True
+        return not route.plan.has_body or bool(route.plan.reads_form)
 
     async def handle_exception(self, request: Request, stream: Stream, error: Exception) -> None:
         """Answer an exception that an endpoint, or what stands before it, has raised.
 
         What a handler raises may be answered by a handler, too, once: FastAPI has two places that catch, one
-            within the other.
+        within the other.
 
         Raises:
             Exception: the same, where nothing handles it: the client has had its 500, and whoever runs this
                 is to log it.
         """
+        by_class, by_status, server_error = sort_exception_handlers(self.exception_handlers)
         for _ in range(2):
-            handler = self._handler_of(error)
+            handler = find_exception_handler(error, by_class, by_status)
             if handler is None:
                 break
             if stream.started:
                 raise RuntimeError("Caught handled exception, but response already started.") from error
             try:
-                response = await _handled(handler, request, error)
+                response = await call_function(handler, request, error)
                 if response is not None:
                     await send_response(response, stream)
             except Exception as another:
@@ -259,37 +608,17 @@ class FastWeb:
             error.__traceback__ = None
             return
         if not stream.started and not isinstance(error, ClientDisconnect):
-            await self._server_error(request, stream, error)
+            if server_error is None:
+                response = PlainTextResponse("Internal Server Error", status_code=500)
+            else:
+                response = await call_function(server_error, request, error)
+            await send_response(response, stream)
         raise error
-
-    def _handler_of(self, error: Exception) -> Callable[[Any, Any], Any] | None:
-        """What answers an exception. Those for 500 and Exception do not: they say what a 500 looks like."""
-        handlers = self.exception_handlers
-        if isinstance(error, HTTPException) and error.status_code in handlers and error.status_code != 500:
-            return handlers[error.status_code]
-        for cls in type(error).__mro__:
-            if cls in handlers and cls is not Exception:
-                return handlers[cls]
-        return None
-
-    async def _server_error(self, request: Request, stream: Stream, error: Exception) -> None:
-        """The answer to what nothing handles."""
-        handler = self.exception_handlers.get(500) or self.exception_handlers.get(Exception)
-        response: Any
-        if handler is not None:
-            response = await _handled(handler, request, error)
-        elif self.debug:
-            import traceback  # not loaded with every app
-
-            response = PlainTextResponse("".join(traceback.format_exception(error)), status_code=500)
-        else:
-            response = PlainTextResponse("Internal Server Error", status_code=500)
-        await send_response(response, stream)
 
     def complete_scope(self, scope: Scope, route: Any, path_params: dict[str, Any] | None) -> None:
         """Add to a stream's ASGI scope what the app knows of it."""
         scope["app"] = self
-        scope["router"] = self.router
+        scope.setdefault("router", self.router)
         scope["path_params"] = path_params if path_params is not None else {}
         if self.root_path and not scope.get("root_path"):
             scope["root_path"] = self.root_path
@@ -298,88 +627,21 @@ class FastWeb:
             scope["route"] = route
             scope["endpoint"] = route.endpoint
 
-    @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
-        """Start-up on entry, shut-down on exit; the value is the state that each request gets a copy of."""
-        async with self.router.lifespan_context(self) as state:
-            self._lifespan_state = state
-            yield state
-
-    # The other door: ASGI
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The app as an ASGI 3 app."""
-        if scope["type"] == "http":
-            await self._serve_http(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._serve_lifespan(scope, receive, send)
-        elif scope["type"] == "websocket":
-            # No route takes a WebSocket yet: it is refused, as one to an unknown path will be.
-            await send({"type": "websocket.close", "code": 1000, "reason": ""})
-        else:
-            raise ValueError(f"an app has no connections of the type {scope['type']!r}")
-
-    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.root_path:
-            scope["root_path"] = self.root_path
-        stream = ASGIStream(scope, receive, send)
-        path = without_root(stream.path, scope.get("root_path", ""))
-        status, route, params = self.router.match(stream.method, path)
-        self.complete_scope(scope, route, params)
-        request = Request.from_stream(stream, self, route, params)
-        request.scope = scope
-        try:
-            if status == FULL:
-                await route.general(self, request, stream)
-            else:
-                await self._not_found(request, stream, status, route, path)
-        except ClientDisconnect:
-            if not stream.disconnected:
-                raise
-        finally:
-            await stream.drain()
-
-    async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-        await receive()
-        try:
-            async with self.lifespan() as state:
-                if state:
-                    if "state" not in scope:
-                        raise RuntimeError("this server does not support a lifespan with a state")
-                    scope["state"].update(state)
-                await send({"type": "lifespan.startup.complete"})
-                started = True
-                await receive()
-        except BaseException:
-            import traceback
-
-            phase = "shutdown" if started else "startup"
-            await send({"type": f"lifespan.{phase}.failed", "message": traceback.format_exc()})
-            raise
-        await send({"type": "lifespan.shutdown.complete"})
-
-    def run(self, host: str = "127.0.0.1", port: int = 8000, **options: Any) -> None:
+    def run(self, host: str | None = None, port: int | None = None, **options: Any) -> None:
         """Serve this app until SIGINT or SIGTERM.
 
         Arguments:
-            host, port: the address to listen on.
+            host, port: the address to listen on; by default what the app was made with, else 127.0.0.1:8000.
             options: those of `fastweb.server.run`: workers (one by default, since small apps keep state in a
                 list), reload, access_log, log_level, and every bound of `Limits` by its name.
         """
-        from fastweb.server import run
+        from fastweb.server import run, run_options
 
-        run(self, host=host, port=port, **options)
-
-
-async def _handled(handler: Callable[[Any, Any], Any], request: Request, error: Exception) -> Any:
-    if is_async_callable(handler):
-        return await handler(request, error)
-    return await run_in_threadpool(handler, request, error)
+        given = {"host": host, "port": port, **options}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        run(self, **run_options(self.extra), **chosen)
 
 
-def _same_side(url: URL, path: str, other: str) -> str:
-    """The URL's path (percent-encoded, with what stands before the route's) with its last slash as the other
-    path has it.
-    """
-    return url.path + "/" if other.endswith("/") and not path.endswith("/") else url.path.rstrip("/")
+#: Its other names: short, and the one that apps bring along.
+App: TypeAlias = FastWeb
+FastAPI: TypeAlias = FastWeb

@@ -20,13 +20,16 @@ from fastweb.paths import compile_path, fill_path, matcher_parts
 )
 def test_compile_path(path: str, pattern: str, formatted: str, kinds: dict[str, str]) -> None:
     regex, path_format, convertors = compile_path(path)
-    assert (regex.pattern, path_format) == (pattern, formatted)
+    assert (regex.pattern, path_format) == (rf"^{pattern}\Z", formatted)
     assert convertors == {name: CONVERTOR_TYPES[kind] for name, kind in kinds.items()}
 
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("/{a}/{a}", ["two parameters", "'a'"]), ("/{a:integer}", ["'integer'", "float, int, path, str, uuid"])],
+    [
+        ("/{a}/{b}/{a}/{b}", ["Duplicated param names a, b"]),
+        ("/{a:integer}", ["'integer'", "float, int, path, str, uuid"]),
+    ],
 )
 def test_mistakes(path: str, words: list[str]) -> None:
     for read in (compile_path, matcher_parts):

@@ -91,7 +91,7 @@ def test_routes_that_come_later() -> None:
 def test_what_a_router_says_of_its_routes() -> None:
     inner = APIRouter(tags=["i"], responses={404: {"description": "i"}}, deprecated=True)
     inner.get("/a", tags=["r"], responses={404: {"description": "r"}, 409: {}})(say(1))
-    app = FastWeb(responses={500: {}})
+    app = FastWeb(responses={500: {}}, openapi_url=None)
     app.include_router(
         inner, tags=["n"], responses={404: {"description": "n"}, 401: {}}, include_in_schema=False
     )
@@ -197,6 +197,7 @@ def returns_nothing() -> None: ...
         (lambda app: app.get("/")(returns_opaque), ["returns_opaque()", "Opaque", "response_model=None"]),
         (lambda app: app.get("/")(returns_union), ["returns_union()", "response_model=None"]),
         (lambda app: app.get("/", dependencies=[Depends()])(refuse), ["'/'", "Depends()"]),
+        (lambda app: app.get("users")(refuse), ["refuse()", "'users'", "slash"]),
         (lambda app: app.include_router(APIRouter(), prefix="x"), ["'x'", "slash"]),
         (lambda app: app.include_router(APIRouter(), prefix="/x/"), ["'/x/'", "slash"]),
         (lambda app: APIRouter(prefix="x/"), ["'x/'", "slash"]),

@@ -390,18 +390,21 @@ class Dispatcher:
     """Finds what answers a stream.
 
     Arguments:
-        app: asked for all that may change: `root_path`, `dependency_overrides`, `router` with its `routes`
-            and `matcher()`, which makes a `fastweb._speedups.router.Matcher` of them; and
-            `undispatched(stream, found)`, the coroutine for what no route answers in full.
+        app: asked for all that may change: `root_path`, `dependency_overrides`, `user_middleware`,
+            `is_direct()`, `router` with its `routes` and `matcher()`, which makes a
+            `fastweb._speedups.router.Matcher` of them; and `undispatched(stream)`, the coroutine for what no
+            route answers directly.
     """
 
     _app: Any
     _matcher: Matcher
     _routes: list
     _count: cython.Py_ssize_t
+    _direct: cython.bint
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        self._direct = False
         self._matcher = None
         self._routes = None
         self._count = 0
@@ -410,12 +413,15 @@ class Dispatcher:
         """Take a request (`fastweb.types.StreamApp.open_stream`)."""
         app = self._app
         found: tuple = self.find(stream)
-        if found[0] != _FULL:
-            return app.undispatched(stream, found)
-        route = found[1]
-        overrides = app.dependency_overrides
-        operation = route.operation if not overrides else route.operation_with(overrides)
-        return Answer(app, stream, operation, found[2])
+        if found[0] == _FULL and self._direct and not app.user_middleware:
+            route = found[1]
+            operation = route.operation
+            if operation is not None:
+                overrides = app.dependency_overrides
+                if overrides:
+                    operation = route.operation_with(overrides)
+                return Answer(app, stream, operation, found[2])
+        return app.undispatched(stream)
 
     @cython.ccall
     def find(self, stream: Any) -> tuple:
@@ -426,6 +432,7 @@ class Dispatcher:
             self._routes = router.routes
             self._count = len(self._routes)
             self._matcher = router.matcher()
+            self._direct = app.is_direct()
         path: str = stream.path
         if app.root_path:
             path = app.path_within(path)

@@ -527,9 +527,7 @@ class BaseConnection:
         if method is None:
             self._unusual = True
             method = parser.get_method().decode("ascii")
-        stream = self._make_stream(
-            self, method, self._target, self._headers, version, not keep_alive
-        )
+        stream = self._make_stream(self, method, self._target, self._headers, version, not keep_alive)
         self.parsing = stream
         if (
             self._unusual

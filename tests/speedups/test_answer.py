@@ -54,8 +54,6 @@ app = FastWeb()
 calls: list[str] = []
 
 
-
-
 async def number(n: int) -> int:
     calls.append("number")
     return n
