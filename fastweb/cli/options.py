@@ -85,8 +85,15 @@ def _all(options: list[Callable[[F], F]]) -> Callable[[F], F]:
     return decorate
 
 
+def _install_compat(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        from fastweb.compat import install
+
+        install()
+
+
 def app_options(function: F) -> F:
-    """The app itself: APP, --app-dir, --factory."""
+    """The app itself: APP, --app-dir, --factory, --compat."""
     return _all(
         [
             click.argument("app", required=False, metavar="[APP]"),
@@ -97,6 +104,13 @@ def app_options(function: F) -> F:
                 default="the current one",
             ),
             click.option("--factory", is_flag=True, help="APP is a function that makes the app."),
+            click.option(
+                "--compat",
+                is_flag=True,
+                expose_value=False,
+                callback=_install_compat,
+                help="APP is written for FastAPI or Starlette: answer its imports with fastweb.",
+            ),
         ]
     )(function)
 

@@ -25,7 +25,7 @@ Row = tuple[str, str, str, str]
 @app_options
 def routes(app: str | None, app_dir: str | None, factory: bool) -> None:
     """List the routes of APP in the order in which they are tried: methods, path, name, and where the
-    endpoint is."""
+    endpoint is. Those of the API's own description are left out."""
     from fastweb.server.loading import load_app
 
     try:
@@ -53,6 +53,8 @@ def _rows(found: Iterable[Any], prefix: str) -> Iterator[Row]:
             yield from _rows(inner, path)
             continue
         endpoint = endpoint or getattr(route, "app", None)
+        if getattr(endpoint, "__module__", None) == "fastweb.openapi.pages":
+            continue
         yield _methods(route), path or "/", getattr(route, "name", None) or "", _place(endpoint)
 
 

@@ -1,0 +1,7 @@
+"""`fastapi.logger`."""
+
+from __future__ import annotations
+
+import logging
+
+logger = logging.getLogger("fastapi")

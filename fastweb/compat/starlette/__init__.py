@@ -1,0 +1,7 @@
+"""`starlette`."""
+
+from __future__ import annotations
+
+from fastweb.compat.finder import ANSWERED
+
+__version__ = ANSWERED["starlette"]

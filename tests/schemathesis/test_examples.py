@@ -1,0 +1,61 @@
+"""The examples, served, answer whatever their documents allow as the documents say, and never with a 5xx."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+
+CHECKS = ",".join(
+    (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+    )
+)
+
+#: Requests to each operation in each phase; more for a longer hunt.
+MAX_EXAMPLES = os.environ.get("SCHEMATHESIS_MAX_EXAMPLES", "100")
+
+
+@contextmanager
+def served(example: Path, directory: Path) -> Iterator[int]:
+    """The port that an example is served on, by one worker."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "fastweb", "run", str(example), "--workers", "1", "--port", str(port)]
+    server = subprocess.Popen([*command, "--no-access-log"], cwd=directory)
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield port
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["users.py", "shop.py"])
+def test_nothing_undocumented(name: str, tmp_path: Path) -> None:
+    with served(EXAMPLES / name, tmp_path) as port:
+        command = [sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{port}/openapi.json"]
+        command += ["--checks", CHECKS, "--max-examples", MAX_EXAMPLES, "--generation-deterministic"]
+        command += ["--header", "X-API-Key: secret", "--warnings", "off"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2_000:]
