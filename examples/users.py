@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
-from fastweb import Depends, FastWeb, HTTPException, Query
+from fastweb import Depends, FastWeb, HTTPException, Path, Query
 from fastweb.models import BaseModel, Field
 
 DATABASE = os.environ.get("USERS_DB", "users.db")
+MAX_ID = 2**63 - 1  # SQLite's integers are no larger.
 
 
 class NewUser(BaseModel):
@@ -27,6 +28,10 @@ class NewUser(BaseModel):
 
 class User(NewUser):
     id: int
+
+
+class Problem(BaseModel):
+    detail: str
 
 
 @asynccontextmanager
@@ -60,7 +65,7 @@ Database = Annotated[sqlite3.Connection, Depends(database)]
 app = FastWeb(title="Users", version="1.0.0", lifespan=lifespan)
 
 
-@app.post("/users", status_code=201)
+@app.post("/users", status_code=201, responses={400: {"model": Problem}})
 def create_user(user: NewUser, db: Database) -> User:
     values = user.model_dump()
     cursor = db.execute("INSERT INTO users (name, age, email) VALUES (:name, :age, :email)", values)
@@ -71,14 +76,16 @@ def create_user(user: NewUser, db: Database) -> User:
 
 @app.get("/users")
 def list_users(
-    db: Database, limit: Annotated[int, Query(ge=1, le=100)] = 20, offset: Annotated[int, Query(ge=0)] = 0
+    db: Database,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
 ) -> list[User]:
     rows = db.execute("SELECT * FROM users ORDER BY id LIMIT ? OFFSET ?", (limit, offset))
     return [User(**row) for row in rows]
 
 
-@app.get("/users/{user_id}")
-def read_user(user_id: int, db: Database) -> User:
+@app.get("/users/{user_id}", responses={404: {"model": Problem}})
+def read_user(user_id: Annotated[int, Path(le=MAX_ID)], db: Database) -> User:
     row = db.execute("SELECT * FROM users WHERE id = ?", (user_id,)).fetchone()
     if row is None:
         raise HTTPException(404, f"There is no user {user_id}")

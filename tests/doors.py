@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import datetime
 import enum
+import pathlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Literal
@@ -34,6 +35,7 @@ from fastweb.exception_handlers import request_validation_exception_handler
 from fastweb.exceptions import RequestValidationError
 from fastweb.models import BaseModel, Field
 from fastweb.responses import (
+    FileResponse,
     HTMLResponse,
     JSONResponse,
     PlainTextResponse,
@@ -109,6 +111,18 @@ class OutOfTea(Exception):
 
 class Misplaced(Exception):
     pass
+
+
+#: The alphabet.
+LETTERS = pathlib.Path(__file__).parent / "files" / "letters" / "letters.txt"
+OF_THE_FILE = [
+    ("etag", '"1"'),
+    ("last-modified", "Thu, 02 Jan 2020 00:00:00 GMT"),
+    ("accept-ranges", "bytes"),
+    ("content-disposition", "attachment; filename*=utf-8''%C3%A9.txt"),
+    ("content-type", "text/plain; charset=utf-8"),
+]
+TEXT = ("content-type", "text/plain; charset=utf-8")
 
 
 def make_app() -> FastWeb:
@@ -412,6 +426,12 @@ def make_app() -> FastWeb:
     @app.get("/streamed/plain")
     def streamed_plain() -> Any:
         return StreamingResponse(iter(["one ", "two"]), status_code=202)
+
+    @app.get("/file", response_class=FileResponse)
+    @app.head("/file", response_class=FileResponse)
+    async def file() -> Any:
+        headers = {"etag": '"1"', "last-modified": "Thu, 02 Jan 2020 00:00:00 GMT"}
+        return FileResponse(LETTERS, filename="é.txt", headers=headers)
 
     @app.get("/injected", status_code=201)
     async def injected(response: Response) -> Any:
@@ -1298,6 +1318,44 @@ TABLE: list[Row] = [
         headers=[("x-streamed", "1"), ("content-type", "text/plain; charset=utf-8")],
     ),
     Row("GET", "/streamed/plain", 202, "one two"),
+    Row("GET", "/file", 200, "abcdefghijklmnopqrstuvwxyz", headers=OF_THE_FILE),
+    Row("HEAD", "/file", 200, "", headers=OF_THE_FILE),
+    Row(
+        "GET",
+        "/file",
+        206,
+        "bcd",
+        sent={"range": "bytes=1-3"},
+        headers=[*OF_THE_FILE, ("content-range", "bytes 1-3/26")],
+    ),
+    Row(
+        "HEAD",
+        "/file",
+        206,
+        "",
+        sent={"range": "bytes=-3"},
+        headers=[*OF_THE_FILE, ("content-range", "bytes 23-25/26")],
+    ),
+    Row(
+        "GET",
+        "/file",
+        206,
+        "z",
+        sent={"range": "bytes=25-99, 25-", "if-range": '"1"'},
+        headers=[*OF_THE_FILE, ("content-range", "bytes 25-25/26")],
+    ),
+    Row(
+        "GET",
+        "/file",
+        200,
+        "abcdefghijklmnopqrstuvwxyz",
+        sent={"range": "bytes=1-3", "if-range": '"2"'},
+        headers=OF_THE_FILE,
+    ),
+    Row(
+        "GET", "/file", 416, "", sent={"range": "bytes=26-"}, headers=[("content-range", "bytes */26"), TEXT]
+    ),
+    Row("GET", "/file", 400, "Only support bytes range", sent={"range": "lines=1-2"}, headers=[TEXT]),
     Row(
         "GET",
         "/injected",

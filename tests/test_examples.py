@@ -170,6 +170,28 @@ def test_users_under_the_test_client(backend: Any, tmp_path: Path, monkeypatch: 
         assert client.post("/users", json={"name": "Ada"}).json()["detail"][0]["loc"] == ["body", "age"]
 
 
+def test_the_shop_under_the_test_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"X-API-Key": "secret"}
+    tea = {"name": "Tea", "category": "food", "price": "2.50", "tags": ["hot"]}
+    with TestClient(load("shop.py", tmp_path, monkeypatch)) as client:
+        assert client.post("/products", json=tea).status_code == 401
+        assert client.post("/products", json=tea, headers={"X-API-Key": "wrong"}).status_code == 401
+        made = client.post("/products", json=tea, headers=key)
+        assert (made.status_code, made.headers["location"]) == (201, "/products/1")
+        assert client.get("/products/1").json() == made.json()
+        assert client.get("/products", params={"category": "food", "tag": "hot"}).json() == [made.json()]
+        assert client.get("/products", params={"max_price": "1"}).json() == []
+        assert client.get("/products", params={"limit": 0}).status_code == 422
+        assert client.patch("/products/1", json={"price": 3}, headers=key).json()["price"] == "3"
+        order = client.post("/orders", json={"lines": [{"product_id": 1, "count": 2}]})
+        assert order.json()["total"] == "6"
+        assert client.get(f"/orders/{order.json()['id']}").json() == order.json()
+        assert client.post("/orders", json={"lines": [{"product_id": 2, "count": 1}]}).status_code == 404
+        assert client.put("/products/1", json={**tea, "name": "Mate"}, headers=key).json()["name"] == "Mate"
+        assert client.delete("/products/1", headers=key).status_code == 204
+        assert client.get("/products/1").status_code == 404
+
+
 def test_every_example_is_tested() -> None:
     tested = set(re.findall(r'"(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
     assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
