@@ -157,14 +157,6 @@ def test_samples(value: Any, expected: Any) -> None:
     assert json.loads(document) == expected
 
 
-def test_what_fastapi_gives() -> None:
-    encoders = pytest.importorskip("fastapi.encoders")
-    for value, _ in SAMPLES:
-        if isinstance(value, (msgspec.Struct, list)) or value is Undefined or isinstance(value, dict):
-            continue
-        assert jsonable_encoder(value) == encoders.jsonable_encoder(value)
-
-
 @pytest.mark.parametrize(
     "value",
     [
