@@ -274,10 +274,12 @@ class Matcher:
 def _search(matcher: Matcher, method: Any, path: str) -> Found:
     found: Found = Found(method)
     route: Route
-    for item in matcher._fixed.get(path, ()):
-        route = item
-        found.offer(route, [])
-    if path.startswith("/"):
+    fixed = cython.cast(dict, matcher._fixed).get(path)
+    if fixed is not None:
+        for item in fixed:
+            route = item
+            found.offer(route, [])
+    if path and path[0] == "/":
         _walk(matcher._root, path.split("/"), 1, [], found)
     for item in matcher._regexes:
         route = item
@@ -333,14 +335,18 @@ def _converted(route: Route, texts: list) -> list:
 @cython.cfunc
 def _params(route: Route, values: list) -> Any:
     """The parameters by name; those of a route in the tree are not converted yet."""
-    if not route.names:
+    names: tuple = route.names
+    if not names:
         return None
-    if route.in_tree:
-        values = _converted(route, values[:])
     params: dict = {}
     i: cython.Py_ssize_t
-    for i in range(len(values)):
-        params[route.names[i]] = values[i]
+    for i in range(len(names)):
+        value = values[i]
+        if route.in_tree:
+            convert = route.convert[i]
+            if convert is not None:
+                value = convert(value)
+        params[names[i]] = value
     return params
 
 
