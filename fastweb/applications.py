@@ -639,7 +639,7 @@ class FastWeb(Application):
 
         given = {"host": host, "port": port, **options}
         chosen = {name: value for name, value in given.items() if value is not None}
-        run(self, **run_options(self.extra), **chosen)
+        run(self, **{**run_options(self.extra), **chosen})
 
 
 #: Its other names: short, and the one that apps bring along.

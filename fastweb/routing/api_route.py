@@ -423,8 +423,11 @@ class APIRoute(Route):
         response: Any
         if isinstance(result, Response):
             # It is the whole answer: what was set on the injected response is not for it, as in FastAPI.
-            if result.background is None and outcome is not None:
-                result.background = outcome.background
+            if outcome is not None:
+                if result is outcome.response:
+                    self._complete(result)
+                if result.background is None:
+                    result.background = outcome.background
             return result
         arguments = self._response_arguments(outcome)
         if self._encode is not None and self._response_class in (JSONResponse, ORJSONResponse):
@@ -437,6 +440,13 @@ class APIRoute(Route):
         if outcome is not None and outcome.response is not None:
             response.raw_headers.extend(outcome.response.raw_headers)
         return response
+
+    def _complete(self, injected: Response) -> None:
+        """Make the injected response, which the endpoint returned, one that can be sent."""
+        if not injected.status_code:
+            injected.status_code = self.status_code or 200
+        if is_body_allowed(injected.status_code):
+            injected.headers.setdefault("content-length", str(len(injected.body)))
 
     def _stream_response(self, items: Any, outcome: Outcome) -> Any:
         """The response that sends what the endpoint yields."""
