@@ -25,19 +25,19 @@ from fastweb.testclient import TestClient
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 #: Where fastweb itself is imported from, which may be an installed one.
 IMPORTED = Path(_speedups.__file__).resolve().parent.parent.parent
+PYTHON = [sys.executable, "-W", "error"]
 
 needs_signals = pytest.mark.skipif(os.name != "posix", reason="servers are ended by a signal")
 
 
 class Served:
-    """A file of examples/ under `fastweb run`, in a directory of its own."""
+    """An app of examples/ under `fastweb run`, in a directory of its own."""
 
     def __init__(self, name: str, directory: Path, *arguments: str, **variables: str) -> None:
-        shutil.copy(EXAMPLES / name, directory)
         self.log = directory / "server.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "fastweb", "run", name, "--port", "0", *arguments],
+                [*PYTHON, "-m", "fastweb", "run", str(EXAMPLES / name), "--port", "0", *arguments],
                 cwd=directory,
                 env={**os.environ, "PYTHONPATH": str(IMPORTED), "WEB_CONCURRENCY": "", **variables},
                 stdin=subprocess.DEVNULL,
@@ -170,28 +170,32 @@ def test_users_under_the_test_client(backend: Any, tmp_path: Path, monkeypatch: 
         assert client.post("/users", json={"name": "Ada"}).json()["detail"][0]["loc"] == ["body", "age"]
 
 
-def test_the_shop_under_the_test_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = {"X-API-Key": "secret"}
-    tea = {"name": "Tea", "category": "food", "price": "2.50", "tags": ["hot"]}
-    with TestClient(load("shop.py", tmp_path, monkeypatch)) as client:
-        assert client.post("/products", json=tea).status_code == 401
-        assert client.post("/products", json=tea, headers={"X-API-Key": "wrong"}).status_code == 401
-        made = client.post("/products", json=tea, headers=key)
-        assert (made.status_code, made.headers["location"]) == (201, "/products/1")
-        assert client.get("/products/1").json() == made.json()
-        assert client.get("/products", params={"category": "food", "tag": "hot"}).json() == [made.json()]
-        assert client.get("/products", params={"max_price": "1"}).json() == []
-        assert client.get("/products", params={"limit": 0}).status_code == 422
-        assert client.patch("/products/1", json={"price": 3}, headers=key).json()["price"] == "3"
-        order = client.post("/orders", json={"lines": [{"product_id": 1, "count": 2}]})
-        assert order.json()["total"] == "6"
-        assert client.get(f"/orders/{order.json()['id']}").json() == order.json()
-        assert client.post("/orders", json={"lines": [{"product_id": 2, "count": 1}]}).status_code == 404
-        assert client.put("/products/1", json={**tea, "name": "Mate"}, headers=key).json()["name"] == "Mate"
-        assert client.delete("/products/1", headers=key).status_code == 204
-        assert client.get("/products/1").status_code == 404
+def test_the_tests_of_the_shop(tmp_path: Path) -> None:
+    """They stand beside it, for users to read, and run as users run them."""
+    shutil.copytree(EXAMPLES / "shop", tmp_path / "shop", ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run(
+        [*PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "shop"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(IMPORTED), "SHOP_DB": str(tmp_path / "unused.db")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (tmp_path / "unused.db").exists()
+
+
+@needs_signals
+def test_a_served_shop(served: Any, tmp_path: Path) -> None:
+    server = served("shop/main.py", "--workers", "1")
+    assert server.ask("GET", "/products") == (200, {"items": [], "total": 0, "next": None})
+    assert server.ask("POST", "/users", {"name": "ada", "password": "difference engine"})[0] == 201
+    assert server.ask("POST", "/orders", {})[0] == 401
+    assert server.end(signal.SIGTERM) == 0
+    assert (tmp_path / "shop.db").exists()
 
 
 def test_every_example_is_tested() -> None:
-    tested = set(re.findall(r'"(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
-    assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
+    tested = set(re.findall(r'"([\w/]+\.py)"', Path(__file__).read_text(encoding="utf-8")))
+    apps = [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*/main.py")]
+    assert {path.relative_to(EXAMPLES).as_posix() for path in apps} <= tested

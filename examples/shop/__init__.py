@@ -1,0 +1,1 @@
+"""A shop: what a larger app looks like. `main.py` is where to begin to read."""
