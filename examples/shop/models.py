@@ -20,7 +20,7 @@ class NewUser(BaseModel):
 
 class User(BaseModel):
     name: str
-    scopes: list[str] = []
+    scopes: list[str] = Field(default_factory=list)
 
 
 class Token(BaseModel):

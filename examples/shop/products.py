@@ -99,10 +99,8 @@ def put_image(
     data = file.file.read(MAX_IMAGE + 1)
     if len(data) > MAX_IMAGE:
         raise HTTPException(413, f"An image has {MAX_IMAGE} bytes at most")
-    for beginning, media_type in IMAGE_TYPES.items():
-        if data.startswith(beginning):
-            break
-    else:
+    media_type = next((name for start, name in IMAGE_TYPES.items() if data.startswith(start)), None)
+    if media_type is None:
         raise HTTPException(415, "An image is a PNG or JPEG file")
     db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)", (found.id, caption, media_type, data))
     return Image(caption=caption, media_type=media_type, size=len(data))
