@@ -758,13 +758,18 @@ class UploadFile:
         return value
 
     @classmethod
+    def _fastweb_json_schema(cls) -> dict[str, Any]:
+        """How `fastweb.validation` describes it."""
+        return {"type": "string", "contentMediaType": "application/octet-stream"}
+
+    @classmethod
     def _validate(cls, value: Any, info: Any) -> UploadFile:
         """The rule, as pydantic calls it."""
         return cls._fastweb_validate(value)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
-        return {"type": "string", "contentMediaType": "application/octet-stream"}
+        return cls._fastweb_json_schema()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

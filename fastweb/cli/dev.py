@@ -11,7 +11,7 @@ from fastweb.cli.options import app_options, server_options, start
 __all__ = ["dev"]
 
 
-@click.command()
+@click.command(short_help="Serve APP while it is being written.")
 @app_options
 @click.option(
     "--reload/--no-reload", default=True, show_default=True, help="Start again when a file changes."

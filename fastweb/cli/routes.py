@@ -21,7 +21,7 @@ _GAP = "  "
 Row = tuple[str, str, str, str]
 
 
-@click.command()
+@click.command(short_help="List the routes of APP.")
 @app_options
 def routes(app: str | None, app_dir: str | None, factory: bool) -> None:
     """List the routes of APP in the order in which they are tried: methods, path, name, and where the

@@ -11,7 +11,7 @@ from fastweb.cli.options import app_options, cores, server_options, start
 __all__ = ["run"]
 
 
-@click.command()
+@click.command(short_help="Serve APP in production.")
 @app_options
 @click.option(
     "--workers",
