@@ -15,6 +15,8 @@ from .security import CurrentUser
 
 USER = {401: {"model": Problem}, 403: {"model": Problem}}
 NOT_FOUND = {404: {"model": Problem}}
+#: For a route of events: there a "model" would be described as an event, too.
+JSON_PROBLEM = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -93,7 +95,11 @@ def status_of(order_id: int) -> str:
     return status
 
 
-@router.get("/{order_id}/status", response_class=EventSourceResponse, responses={**USER, **NOT_FOUND})
+@router.get(
+    "/{order_id}/status",
+    response_class=EventSourceResponse,
+    responses={401: JSON_PROBLEM, 403: JSON_PROBLEM, 404: JSON_PROBLEM},
+)
 async def follow_order(order: Annotated[Order, Depends(own_order)]) -> AsyncIterable[ServerSentEvent]:
     """Server-sent events, one a status, until the order is sent."""
     seen = None
