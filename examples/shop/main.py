@@ -1,10 +1,11 @@
 """The app: its parts put together.
 
     pip install 'fastweb[all]'
-    fastweb run examples/shop/main.py        serves on http://127.0.0.1:8000, its docs on /docs
+    fastweb run examples/shop/main.py              serves on http://127.0.0.1:8000, its docs on /docs
+    uvicorn --app-dir examples shop.main:app       the same with the chat: WebSockets need another server yet
 
 The data is in shop.db, or what SHOP_DB says. The user "admin", whose password is "change-me" or what
-SHOP_ADMIN_PASSWORD says at the first start, may fill the catalogue:
+SHOP_ADMIN_PASSWORD says at the first start, may fill the catalogue. The rooms:
 
     database.py   tables, and a transaction for each request, as a dependency with yield
     models.py     what goes over the wire
@@ -64,7 +65,3 @@ async def add_process_time(request: Request, call_next: Callable[[Request], Awai
 def home(request: Request, db: database.Database) -> Response:
     rows = db.execute("SELECT * FROM products ORDER BY name LIMIT 100").fetchall()
     return templates.TemplateResponse(request, "home.html", {"products": rows})
-
-
-if __name__ == "__main__":
-    app.run()
