@@ -85,6 +85,15 @@ class _Job:
         # Held by the thread that makes the call, or by the caller who gave up: whoever came first.
         self.taken = threading.Lock()
 
+    def start(self) -> None:
+        """In the loop: have a thread make the call, if the caller has not given up."""
+        if self.taken.locked():
+            return
+        try:
+            thread_pool.submit(self)
+        except RuntimeError as error:
+            self.finish(None, error)
+
     def report(self, result: Any, error: BaseException | None) -> None:
         """In the thread: hand the outcome over to the loop."""
         try:
@@ -385,7 +394,12 @@ async def _run(carried: _CarriedContext, call: Callable[[], T], *, must: bool = 
         if not in_asyncio:
             return await _run_by_anyio(functools.partial(context.run, call), must)
         job = _Job(call, context, asyncio.get_running_loop(), _anyio_way_back())
-        thread_pool.submit(job, at_once=must)
+        if must:
+            thread_pool.submit(job, at_once=True)
+        else:
+            # PERF: not before the loop has read all sockets that are ready, or each request would hand the
+            # GIL over and back.
+            job.loop.call_soon(job.start)
         try:
             result: T = await job.future
             return result

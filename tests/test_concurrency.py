@@ -812,7 +812,8 @@ async def main():
     await run_in_threadpool(int)
     coroutine = run_in_threadpool(work)
     coroutine.send(None)
-    begun.wait()
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
     coroutine.close()
 
 asyncio.run(main())

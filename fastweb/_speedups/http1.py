@@ -288,7 +288,8 @@ class BaseStream:
                 )
         self.started = True
         self.finished = True
-        cython.cast(BaseConnection, self.connection).write_answer(self, head, flags, body)
+        connection: BaseConnection = self.connection
+        connection.write_answer(self, head, flags, body)
 
     def ended(self, error: Any) -> None:
         """The app's coroutine has ended: with this exception, or None."""

@@ -105,7 +105,8 @@ def _from_headers(headers: Any, name: bytes, many: cython.bint) -> Any:
     values: list = []
     for field in headers:
         if field[0] == name:
-            text: str = cython.cast(bytes, field[1]).decode("latin-1")
+            value: bytes = field[1]
+            text: str = value.decode("latin-1")
             if not many:
                 return text
             values.append(text)

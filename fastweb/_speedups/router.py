@@ -257,9 +257,9 @@ class Matcher:
             matched and no method; (NONE, None, None) where nothing did. params is a dict, None where there
             are no parameters.
         """
-        row = self._table.get(path)
+        row: dict = self._table.get(path)
         if row is not None:
-            settled = cython.cast(dict, row).get(method)
+            settled = row.get(method)
             if settled is not None:
                 return settled
         found: Found = _search(self, method, path)
@@ -312,9 +312,9 @@ def _walk(node: Node, segments: list, depth: cython.Py_ssize_t, values: list, fo
                 route = child
                 found.offer(route, values + [rest])
     segment: str = segments[depth]
-    child = node.literals.get(segment)
-    if child is not None:
-        _walk(cython.cast(Node, child), segments, depth + 1, values, found)
+    below: Node = node.literals.get(segment)
+    if below is not None:
+        _walk(below, segments, depth + 1, values, found)
     for child in node.params:
         param = child
         if _fits(param.kind, segment):
