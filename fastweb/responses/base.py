@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote
 
-from fastweb._speedups.response import Head, check_headers
+from fastweb._speedups.response import check_headers, head_of
 from fastweb.datastructures import URL, MutableHeaders
 from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
 from fastweb.types import Message, Receive, Scope, Send, Stream
@@ -186,7 +186,7 @@ class Response:
 
     async def answer(self, stream: Stream) -> None:
         """Send this on a stream."""
-        stream.respond(Head(self.status_code, self.raw_headers), bytes(self.body))
+        stream.respond(head_of(self.status_code, self.raw_headers), bytes(self.body))
         await stream.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -260,7 +260,7 @@ def begin_response(response: Any, stream: Stream) -> Coroutine[Any, Any, None] |
         and type(response).answer is Response.answer
         and type(response).__call__ is Response.__call__
     ):
-        stream.respond(Head(response.status_code, response.raw_headers), bytes(response.body))
+        stream.respond(head_of(response.status_code, response.raw_headers), bytes(response.body))
         return None
     return send_response(response, stream)
 

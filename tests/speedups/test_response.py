@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from fastweb._speedups.response import HAS_CLOSE, HAS_DATE, HAS_LENGTH, HAS_SERVER, Head, check_headers
+from fastweb._speedups.response import (
+    HAS_CLOSE,
+    HAS_DATE,
+    HAS_LENGTH,
+    HAS_SERVER,
+    Head,
+    check_headers,
+    head_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +101,46 @@ def test_a_length_is_one_number(value: bytes) -> None:
 def test_two_lengths() -> None:
     with pytest.raises(ValueError, match="Content-Length is one number"):
         Head(200, [(b"content-length", b"1"), (b"content-length", b"1")])
+
+
+def test_a_head_is_made_once() -> None:
+    fields = [(b"content-length", b"2"), (b"x-once", b"a")]
+    head = head_of(200, fields)
+    assert head_of(200, list(fields)) is head
+    assert (head.status, head.length) == (200, 2)
+    fields[1] = (b"x-once", b"b")
+    assert b"x-once: b" in head_of(200, fields).http1
+    assert b"x-once: a" in head.http1
+    assert head_of(201, list(head.headers)).status == 201
+
+
+def test_heads_that_are_kept_are_few_and_small() -> None:
+    long = [(b"x-long", b"a" * 1000)]
+    assert head_of(200, long) is not head_of(200, long)
+    many = [(b"x-%d" % number, b"a") for number in range(20)]
+    assert head_of(200, many) is not head_of(200, many)
+    first = [(b"x-first", b"a")]
+    head = head_of(200, first)
+    for number in range(300):
+        head_of(200, [(b"x-number", b"%d" % number)])
+    assert head_of(200, first) is not head
+
+
+@pytest.mark.parametrize(
+    ("field", "error"),
+    [
+        ((b"x-a", b"b\r\nx-c: d"), ValueError),
+        ((b"x a", b"b"), ValueError),
+        (("x-a", "b"), TypeError),
+        ([b"x-a", bytearray(b"b")], TypeError),
+    ],
+)
+def test_no_head_is_kept_that_cannot_be_sent(field: Any, error: type[Exception]) -> None:
+    for _ in range(2):
+        with pytest.raises(error):
+            head_of(200, [field])
+
+
+def test_fields_that_are_lists_are_sent_as_tuples_are() -> None:
+    fields: Any = [[b"x-a", b"b"]]
+    assert head_of(200, fields).http1 == head_of(200, [(b"x-a", b"b")]).http1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.micro.case import Work, case
-from fastweb._speedups.response import Head, check_headers
+from fastweb._speedups.response import Head, check_headers, head_of
 
 HEADERS = (
     (b"content-type", b"application/json"),
@@ -20,3 +20,8 @@ def check() -> Work:
 @case("Head, 3 fields", "response.Head")
 def head() -> Work:
     return lambda: Head(200, HEADERS), 1
+
+
+@case("head_of, 3 fields that it had before", "response.head_of")
+def again() -> Work:
+    return lambda: head_of(200, HEADERS), 1
