@@ -43,6 +43,7 @@ EXTENSIONS = (
     "runner",
     "serializer",
     "untyped",
+    "writer",
 )
 
 SPEEDUPS = "fastweb/_speedups"

@@ -133,7 +133,7 @@ def head_of(status: Any, headers: Any) -> Head:
         return Head(status, headers)
     key = (status, *headers)
     try:
-        found = _HEADS.get(key)
+        found: Head = _HEADS.get(key)
     except TypeError:  # a field that is no tuple of bytes
         return Head(status, headers)
     if found is None:

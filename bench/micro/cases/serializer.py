@@ -44,7 +44,7 @@ def one() -> Work:
     "response_model, 20 users: proof and JSON",
     "serializer.ModelProof",
     "serializer.ListProof",
-    "serializer.Writer",
+    "writer.Writer",
 )
 def twenty() -> Work:
     dump = serializer_of(list[User]).dump_json

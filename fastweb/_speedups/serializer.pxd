@@ -1,0 +1,1 @@
+from fastweb._speedups.writer cimport Writer
