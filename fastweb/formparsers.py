@@ -10,7 +10,9 @@ however the body is cut into pieces.
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from urllib.parse import unquote_plus
@@ -28,6 +30,13 @@ _LIMITS: Final = Limits()
 #: Bytes of a file that wait for each other before they are written to a disk: every write there is a call
 #: of the thread pool, and a client may send its body byte by byte.
 _WRITE_SIZE: Final = 256 * 1024
+
+#: Bytes of a urlencoded form that are split at once.
+_SPLIT_SIZE: Final = 64 * 1024
+
+#: The encodings that a form may have. Only these are looked up: Python keeps every name that it was asked for,
+#: for ever. Not among them are its codecs for other ends, such as punycode, whose decoding is quadratic.
+_CHARSETS: Final = frozenset({*aliases, *aliases.values(), "utf_8_sig"})
 
 
 class MultiPartException(Exception):  # noqa: N818 - Starlette's name for it
@@ -86,7 +95,7 @@ class FormParser:
         """
         # The field that has begun and did not end yet.
         rest = bytearray()
-        async for data in self.stream:
+        async for data in self._pieces():
             first, *fields = data.split(b"&")
             rest += first
             if fields:
@@ -98,6 +107,20 @@ class FormParser:
             self._check(rest)
         self._add(rest)
         return FormData(self._items)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        """The body in pieces that are no larger than what a millisecond is enough for: whoever has read it
+        whole before gives it whole, and nothing but ampersands would take a gigabyte when it is split.
+        """
+        async for data in self.stream:
+            if len(data) <= _SPLIT_SIZE:
+                yield data
+                continue
+            from anyio.lowlevel import checkpoint
+
+            for start in range(0, len(data), _SPLIT_SIZE):
+                yield data[start : start + _SPLIT_SIZE]
+                await checkpoint()
 
     def _check(self, field: bytes | bytearray) -> None:
         # The equals sign does not count.
@@ -302,14 +325,16 @@ class MultiPartParser:
 
 
 def _charset(name: bytes) -> str:
+    """The encoding of a form's text; what is none, or none to be trusted with it, is Latin-1."""
+    charset = normalize_encoding(name.decode("latin-1")).lower()
     try:
-        return codecs.lookup(name.decode("latin-1")).name
-    except (LookupError, ValueError):
+        return codecs.lookup(charset).name if charset in _CHARSETS else "latin-1"
+    except LookupError:  # one of another operating system
         return "latin-1"
 
 
 def _text(data: bytes, charset: str) -> str:
     try:
         return data.decode(charset)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):
         return data.decode("latin-1")

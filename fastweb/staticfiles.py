@@ -145,7 +145,7 @@ class StaticFiles:
         except PermissionError:
             raise HTTPException(401) from None
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
                 raise
             raise HTTPException(404) from None
         except ValueError:  # a NUL, or what the file system cannot encode

@@ -5,6 +5,8 @@ Starlette 1.10's.
 from __future__ import annotations
 
 import asyncio
+import encodings
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -135,6 +137,9 @@ def test_large_files_go_to_a_disk(size: int) -> None:
         ("utf-8", b"\xe9", "é"),  # not UTF-8 at all: Latin-1 then
         ("no-such-charset", b"\xe9", "é"),
         ("base64", b"\xe9", "é"),
+        # Codecs for other ends: the first raises whatever it is given, the second takes quadratic time.
+        ("undefined", b"\xe9", "é"),
+        ("punycode", b"Mnchen-3ya", "Mnchen-3ya"),
         ("utf-16", "é".encode("utf-16"), "é"),
     ],
 )
@@ -144,6 +149,26 @@ def test_charsets(charset: str, value: bytes, expected: str) -> None:
         assert multipart(part("a", value) + b"--B--\r\n", content_type=content_type) == [("a", expected)]
     else:
         assert multipart(part("a", value) + b"--B--\r\n", content_type=content_type)[0][1] == expected
+
+
+def test_names_of_charsets_are_not_kept() -> None:
+    """Python remembers every name that it looked up: a client could fill the memory with them."""
+    for number in range(3):
+        content_type = f"multipart/form-data; charset=r4-{number}; boundary=B"
+        assert multipart(part("a", b"x") + b"--B--\r\n", content_type=content_type) == [("a", "x")]
+    kept = getattr(encodings, "_cache")  # noqa: B009 - it is private
+    assert not [name for name in kept if name.startswith(("r4-", "r4_"))]
+
+
+def test_a_form_in_one_piece_is_split_bit_by_bit() -> None:
+    """A list of its ampersands would take 8 bytes for each."""
+    data = b"a=1" + b"&" * 4_000_000 + b"b=" + b"2" * 100_000
+    tracemalloc.start()
+    try:
+        assert urlencoded(data, len(data)).multi_items() == [("a", "1"), ("b", "2" * 100_000)]
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_name_of_a_file_is_what_the_client_says() -> None:
