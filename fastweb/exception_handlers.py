@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from fastweb.concurrency import call_function
@@ -46,10 +46,18 @@ async def http_exception_handler(request: HTTPConnection, exc: StarletteHTTPExce
 
 async def request_validation_exception_handler(request: Request, exc: RequestValidationError) -> Response:
     """A request that does not fit the endpoint: 422, with every error."""
+    errors = exc.errors()
+    try:
+        return _unprocessable(errors)
+    except RecursionError:
+        # The input is nested so deeply that it could be read, and cannot be written: it is left out.
+        return _unprocessable([{key: error[key] for key in error if key != "input"} for error in errors])
+
+
+def _unprocessable(errors: Sequence[Any]) -> Response:
     # With it comes all of validation, which an app has loaded by now, and `import fastweb` has not.
     from fastweb.encoders import jsonable_encoder
 
-    errors = exc.errors()
     try:
         return JSONResponse({"detail": jsonable_encoder(errors)}, status_code=422)
     except ValueError:

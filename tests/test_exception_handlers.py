@@ -89,6 +89,22 @@ class Socket:
         self.closed = (code, reason)
 
 
+def test_input_that_is_nested_too_deeply_is_left_out() -> None:
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+    error = {"type": "missing", "loc": ("body", "a"), "msg": "Field required", "input": {"b": deep}}
+
+    async def answer() -> Any:
+        return await request_validation_exception_handler(REQUEST, RequestValidationError([error]))
+
+    response = anyio.run(answer)
+    assert response.status_code == 422
+    assert json.loads(bytes(response.body)) == {
+        "detail": [{"type": "missing", "loc": ["body", "a"], "msg": "Field required"}]
+    }
+
+
 def test_websocket_validation_error() -> None:
     socket = Socket()
     error = WebSocketRequestValidationError([{"type": "t", "loc": ("query", "a"), "input": b"\xff"}])

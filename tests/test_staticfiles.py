@@ -102,6 +102,9 @@ def test_links(folder: Path) -> None:
     assert get(StaticFiles(directory=folder, follow_symlink=True), "/out.txt")[2] == b"private"
     with pytest.raises(StarletteHTTPException):
         get(StaticFiles(directory=folder, follow_symlink=True), "/../private/file.txt")
+    (folder / "loop").symlink_to(folder / "loop")
+    with pytest.raises(StarletteHTTPException, match="404"):
+        get(StaticFiles(directory=folder), "/loop")
 
 
 @pytest.mark.parametrize(
