@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from fastweb.openapi.assets import Asset, redoc_assets, swagger_ui_assets
 from fastweb.requests import Request
@@ -105,8 +106,13 @@ def _below(url: str, asset: Asset) -> str:
 
 
 def _root_path(request: Request) -> str:
-    root_path: str = request.scope.get("root_path", "")
-    return root_path.rstrip("/")
+    """What stands before the app's paths, as a URL has it.
+
+    Where the app is mounted below a parameter, the client chose it: two slashes at its start, or what browsers
+    take for them ("/\\", or a tab in between), would have the pages load scripts from a host of its choice.
+    """
+    root_path = quote(request.scope.get("root_path", "").rstrip("/"), safe="%/:@!$&'()*+,;=~")
+    return f"/%2F{root_path[2:]}" if root_path.startswith("//") else root_path
 
 
 def _with_root_path(app: Any, document: dict[str, Any], root_path: str) -> dict[str, Any]:

@@ -82,6 +82,26 @@ def test_the_root_path() -> None:
         assert "servers" not in client.get("/openapi.json").json()
 
 
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("//evil.example", "/%2Fevil.example"),
+        ("/%5Cevil.example", "/%5Cevil.example"),
+        ("/%09/evil.example", "/%09/evil.example"),
+        ("/caf%C3%A9", "/caf%C3%A9"),
+    ],
+)
+def test_who_asks_does_not_choose_where_the_pages_load_from(sent: str, shown: str) -> None:
+    """The root path is below a parameter here, and a browser takes "/\\" for "//", and drops tabs."""
+    outer = FastWeb(openapi_url=None)
+    outer.mount("/{tenant:path}", FastWeb())
+    client = TestClient(outer)
+    url = f"http://testserver{sent}"
+    assert f"url: '{shown}/openapi.json'" in client.get(f"{url}/docs").text
+    assert f'spec-url="{shown}/openapi.json"' in client.get(f"{url}/redoc").text
+    assert client.get(f"{url}/openapi.json").json()["servers"] == [{"url": shown}]
+
+
 def test_the_document_is_made_once_and_again_for_another_route() -> None:
     app = FastWeb()
     first = app.openapi()
