@@ -42,6 +42,7 @@ __all__ = [
     "contextmanager_in_threadpool",
     "is_async_callable",
     "iterate_in_threadpool",
+    "run_in_own_thread",
     "run_in_threadpool",
     "run_until_first_complete",
     "thread_pool",
@@ -160,15 +161,16 @@ class ThreadPool:
         """How many threads there are now."""
         return len(self._threads) + len(self._extra)
 
-    def submit(self, job: _Job, *, at_once: bool = False) -> None:
-        """Have a thread make the call; `at_once`: though the pool be full.
+    def submit(self, job: _Job, *, at_once: bool = False, apart: bool = False) -> None:
+        """Have a thread make the call; `at_once`: though the pool be full; `apart`: one that the pool does not
+        count.
 
         Raises:
             RuntimeError: the system allows not even one thread.
         """
         with self._lock:
             full = self._busy >= self._size
-            if at_once and full:
+            if apart or (at_once and full):
                 thread = self._make_thread(self._work_once, job)
                 self._extra.add(thread)
             else:
@@ -286,6 +288,13 @@ async def run_in_threadpool(func: Callable[P, T], *args: P.args, **kwargs: P.kwa
     return await _run(carried, functools.partial(func, *args, **kwargs))
 
 
+async def run_in_own_thread(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`run_in_threadpool` for what lasts as long as a client likes, in a thread that the pool does not count:
+    clients that stay must not take the threads that all others wait for.
+    """
+    return await _run(_CarriedContext(), functools.partial(func, *args, **kwargs), apart=True)
+
+
 async def call_function(func: Callable[..., Any], *args: Any) -> Any:
     """Call a function: an async one as it is, a plain one in a thread."""
     if is_async_callable(func):
@@ -381,8 +390,12 @@ class contextmanager_in_threadpool(AbstractAsyncContextManager[T, bool]):  # noq
         return bool(await _run(self._carried, leave, must=True))
 
 
-async def _run(carried: _CarriedContext, call: Callable[[], T], *, must: bool = False) -> T:
-    """Make a call in a thread; `must`: neither a full pool nor a cancelled caller prevents it."""
+async def _run(
+    carried: _CarriedContext, call: Callable[[], T], *, must: bool = False, apart: bool = False
+) -> T:
+    """Make a call in a thread; `must`: neither a full pool nor a cancelled caller prevents it; `apart`: the
+    thread does not count among the pool's.
+    """
     import asyncio
 
     try:
@@ -392,10 +405,10 @@ async def _run(carried: _CarriedContext, call: Callable[[], T], *, must: bool = 
     context = carried.lend()
     try:
         if not in_asyncio:
-            return await _run_by_anyio(functools.partial(context.run, call), must)
+            return await _run_by_anyio(functools.partial(context.run, call), must, apart)
         job = _Job(call, context, asyncio.get_running_loop(), _anyio_way_back())
-        if must:
-            thread_pool.submit(job, at_once=True)
+        if must or apart:
+            thread_pool.submit(job, at_once=must, apart=apart)
         else:
             # PERF: not before the loop has read all sockets that are ready, or each request would hand the
             # GIL over and back.
@@ -433,14 +446,14 @@ async def _wait_out(job: _Job, cancelled: asyncio.CancelledError) -> None:
                 raise cancelled from error
 
 
-async def _run_by_anyio(call: Callable[[], T], must: bool) -> T:
+async def _run_by_anyio(call: Callable[[], T], must: bool, apart: bool) -> T:
     import anyio
     from anyio.to_thread import run_sync
 
     if must:
         with anyio.CancelScope(shield=True):
             return await run_sync(call, limiter=anyio.CapacityLimiter(1))
-    return await run_sync(call, limiter=_anyio_limiter())
+    return await run_sync(call, limiter=anyio.CapacityLimiter(1) if apart else _anyio_limiter())
 
 
 def _anyio_limiter() -> Any:

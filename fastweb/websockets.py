@@ -19,7 +19,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from fastweb.concurrency import run_in_threadpool
+from fastweb.concurrency import run_in_own_thread
 from fastweb.requests import HTTPConnection, parse_json
 from fastweb.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -422,7 +422,7 @@ class BlockingWebSocket(HTTPConnection):
 async def run_blocking_endpoint(
     websocket: WebSocket, function: Callable[..., Any], /, *args: Any, **values: Any
 ) -> None:
-    """Run a plain function as a WebSocket's endpoint, in a thread.
+    """Run a plain function as a WebSocket's endpoint, in a thread of its own.
 
     When the caller is cancelled (the server stops), what the function waits for raises
     WebSocketDisconnect, and the function is waited for.
@@ -457,7 +457,7 @@ async def run_blocking_endpoint(
 
     async def run() -> None:
         try:
-            await run_in_threadpool(call)
+            await run_in_own_thread(call)
         finally:
             ended.set()
 

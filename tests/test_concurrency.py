@@ -28,6 +28,7 @@ from fastweb.concurrency import (
     contextmanager_in_threadpool,
     is_async_callable,
     iterate_in_threadpool,
+    run_in_own_thread,
     run_in_threadpool,
     run_until_first_complete,
     thread_pool,
@@ -188,6 +189,31 @@ def test_the_size_is_an_option(run: Callable[..., Any], monkeypatch: pytest.Monk
         most = 0
         run(main)
         assert most == size
+
+
+@pytest.mark.usefixtures("pool_of_one")
+def test_a_thread_of_ones_own_is_none_of_the_pool(run: Callable[..., Any]) -> None:
+    """Two that stay, and a pool of one thread, which others use meanwhile."""
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def stay(value: int) -> None:
+        begun.release()
+        wait_for(go_on)
+        results.append(value)
+
+    results: list[int] = []
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(run_in_own_thread, stay, 1)
+            group.start_soon(run_in_own_thread, stay, 1)
+            for _ in range(2):
+                await until(lambda: begun.acquire(blocking=False))
+            assert await run_in_threadpool(int) == 0
+            go_on.set()
+        assert results == [1, 1]
+
+    run(main)
 
 
 @pytest.mark.parametrize("size", [0, -1])

@@ -18,7 +18,7 @@ import websockets.sync.client
 from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
 
-from fastweb.concurrency import is_async_callable
+from fastweb.concurrency import is_async_callable, thread_pool
 from fastweb.responses import PlainTextResponse, StreamingResponse
 from fastweb.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
 from fastweb.types import ASGIApp, Message, Receive, Scope, Send
@@ -472,6 +472,23 @@ def test_a_plain_handler_blocks_a_thread_of_its_own(backend: Backend) -> None:
         session.send_text("hello")
         assert session.receive_text() == "you said hello set"
     assert len({here, *threads}) == 3
+
+
+def test_plain_handlers_take_no_thread_that_others_wait_for(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two clients that stay, where the pool has one thread."""
+    monkeypatch.setattr(thread_pool, "size", 1)
+
+    def shout(websocket: BlockingWebSocket) -> None:
+        websocket.accept()
+        for text in websocket.iter_text():
+            websocket.send_text(text.upper())
+
+    with connect(shout, backend) as first, connect(shout, backend) as second:
+        for session in (first, second, first):
+            session.send_text("a")
+            assert session.receive_text() == "A"
 
 
 def test_a_plain_handlers_error_is_the_endpoints(backend: Backend) -> None:
