@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from fastweb.types import Undefined
 from fastweb.validation import nodes
-from fastweb.validation.errors import LAX, State, location, plural
+from fastweb.validation.errors import LAX, MAX_ERRORS, State, location, plural
 from fastweb.validation.scalars import Walk
 
 __all__ = [
@@ -93,6 +93,8 @@ def _collect(
                 state.outer(start, index)
                 start = len(state.errors)
                 failed = True
+                if start - begin >= MAX_ERRORS:
+                    break
             else:
                 made.append(result)
             if maximum is not None and index >= maximum:
@@ -147,6 +149,8 @@ def list_walk(schema: nodes.ListSchema, walk_of: Compile) -> Walk:
             if result is Undefined:
                 state.outer(start, index)
                 start = len(state.errors)
+                if start - begin >= MAX_ERRORS:
+                    break
             made.append(result)
         return made if start == begin else Undefined
 
@@ -288,6 +292,8 @@ def _set_walk(
                     continue
             state.outer(start, index)
             start = len(state.errors)
+            if start - begin >= MAX_ERRORS:
+                break
         if start != begin:
             return Undefined
         if minimum is not None and len(made) < minimum:
@@ -338,6 +344,8 @@ def tuple_walk(schema: nodes.TupleSchema, walk_of: Compile) -> Walk:
                 if result is Undefined and item is not None:
                     state.outer(start, index)
                     start = len(state.errors)
+                    if start - begin >= MAX_ERRORS:
+                        break
                     continue
                 made.append(result)
                 if maximum is not None and len(made) > maximum:
@@ -413,6 +421,8 @@ def dict_walk(schema: nodes.DictSchema, walk_of: Compile) -> Walk:
         made: dict[Any, Any] = {}
         begin = start = len(state.errors)
         for key, each in value.items():
+            if start - begin >= MAX_ERRORS:
+                break
             new_key, new_value = key, each
             if key_walk is not None:
                 new_key = key_walk(key, state)

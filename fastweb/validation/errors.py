@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fastweb.types import Undefined
 
-__all__ = ["EXACT", "LAX", "STRICT", "Problem", "State", "error_dicts", "location", "plural"]
+__all__ = ["EXACT", "LAX", "MAX_ERRORS", "STRICT", "Problem", "State", "error_dicts", "location", "plural"]
 
 #: How well a value fitted the type, worst first; a union chooses by it.
 LAX: Final = 0
@@ -19,6 +19,10 @@ EXACT: Final = 2
 
 #: Recursive types may nest as deeply as in pydantic.
 MAX_DEPTH: Final = 255
+
+#: A list or dict with so many errors is looked at no further: each takes a hundred times the memory of the
+#: item that it is about.
+MAX_ERRORS: Final = 10_000
 
 
 class Problem:

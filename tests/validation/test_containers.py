@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import Field as PydanticField
 
 from fastweb.fields import Field
+from fastweb.validation.errors import MAX_ERRORS
 from tests.validation.oracle import agree, needs_oracle, validate
 
 pytestmark = needs_oracle
@@ -234,3 +235,19 @@ def test_any_json_value(value: Any) -> None:
         int | list[str] | dict[str, bool] | None,
     ):
         agree(annotation, value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (list[int], ["x"] * 20_000),
+        (Annotated[list[int], Field(max_length=30_000)], ["x"] * 20_000),
+        (set[int], [f"x{number}" for number in range(20_000)]),
+        (tuple[int, ...], ["x"] * 20_000),
+        (dict[str, int], {f"x{number}": "x" for number in range(20_000)}),
+        (dict[int, Any], {f"x{number}": None for number in range(20_000)}),
+    ],
+)
+def test_errors_are_told_up_to_a_number(annotation: Any, value: Any) -> None:
+    """pydantic tells all; a body of empty objects would fill the memory with them."""
+    assert len(validate(annotation, value)) == MAX_ERRORS
