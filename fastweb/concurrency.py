@@ -162,8 +162,8 @@ class ThreadPool:
         return len(self._threads) + len(self._extra)
 
     def submit(self, job: _Job, *, at_once: bool = False, apart: bool = False) -> None:
-        """Have a thread make the call; `at_once`: though the pool be full; `apart`: one that the pool does not
-        count.
+        """Have a thread make the call; `at_once`: though the pool be full; `apart`: one that the pool never
+        counts.
 
         Raises:
             RuntimeError: the system allows not even one thread.

@@ -34,8 +34,8 @@ _WRITE_SIZE: Final = 256 * 1024
 #: Bytes of a urlencoded form that are split at once.
 _SPLIT_SIZE: Final = 64 * 1024
 
-#: The encodings that a form may have. Only these are looked up: Python keeps every name that it was asked for,
-#: for ever. Not among them are its codecs for other ends, such as punycode, whose decoding is quadratic.
+#: The encodings that a form may have. Only these are looked up: Python keeps every name that it was asked
+#: for, for ever. Not among them are its codecs for other ends, such as punycode, whose decoding is quadratic.
 _CHARSETS: Final = frozenset({*aliases, *aliases.values(), "utf_8_sig"})
 
 

@@ -108,8 +108,8 @@ def _below(url: str, asset: Asset) -> str:
 def _root_path(request: Request) -> str:
     """What stands before the app's paths, as a URL has it.
 
-    Where the app is mounted below a parameter, the client chose it: two slashes at its start, or what browsers
-    take for them ("/\\", or a tab in between), would have the pages load scripts from a host of its choice.
+    Where the app is mounted below a parameter, the client chose it: two slashes at its start, or what
+    browsers take for them ("/\\", a tab in between), would have the pages load scripts from any host.
     """
     root_path = quote(request.scope.get("root_path", "").rstrip("/"), safe="%/:@!$&'()*+,;=~")
     return f"/%2F{root_path[2:]}" if root_path.startswith("//") else root_path
