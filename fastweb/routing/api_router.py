@@ -299,10 +299,17 @@ class APIRouter(Router):
                 form_limits: for its routes that do not say.
 
         Raises:
-            FastWebError: the prefix is not one, the router is or includes this one, or one of its routes has
+            AssertionError: the router is this one.
+            FastWebError: the prefix is not one, the router includes this one, or one of its routes has
                 neither a prefix nor a path.
         """
-        if router is self or router._includes(self):
+        if router is self:
+            # An AssertionError, and its words, as in FastAPI.
+            raise AssertionError(
+                "Cannot include the same APIRouter instance into itself. "
+                "Did you mean to include a different router?"
+            )
+        if router._includes(self):
             raise FastWebError("a router cannot include itself, nor one that includes it")
         from fastweb.routing.inclusion import Inclusion
 
