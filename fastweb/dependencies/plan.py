@@ -158,6 +158,7 @@ class CallPlan:
         self.endpoint = Step(dependant, results, websocket=websocket)
         self.call = dependant.call
         self.is_async = self.endpoint.kind is Kind.COROUTINE
+        self._shields = any(step.kind is Kind.ASYNC_GENERATOR for step in self.steps)
         self.has_exits = any(step.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR) for step in self.steps)
         # The endpoint's own first, as FastAPI has it: the first one says whether it is embedded.
         parameters = list(_bodies(dependant, extra))
@@ -226,7 +227,7 @@ class CallPlan:
         results: list[Any] = []
         failed: dict[int, Errors] = {}
         # Around all of them, so that a scope of a dependency's own still ends before it.
-        scope = _cleanup_scope(request_exits) if self.has_exits and request_exits is not None else None
+        scope = _cleanup_scope(request_exits) if self._shields and request_exits is not None else None
         for number, step in enumerate(self.steps):
             values, errors = self._arguments(step, request, received, results, failed, outcome)
             if errors:
@@ -512,8 +513,8 @@ async def _call(
     if kind is Kind.PLAIN:
         return await run_in_threadpool(step.call, **values)
     assert exits is not None
-    assert scope is not None
     if kind is Kind.ASYNC_GENERATOR:
+        assert scope is not None
         return await exits.enter_async_context(_shielded(asynccontextmanager(step.call)(**values), scope))
     return await exits.enter_async_context(contextmanager_in_threadpool(contextmanager(step.call)(**values)))
 
