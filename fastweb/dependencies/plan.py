@@ -488,7 +488,7 @@ def _cleanup_scope(exits: AsyncExitStack) -> CancelScope:
 
 @asynccontextmanager
 async def _shielded(entered: AbstractAsyncContextManager[Any], scope: CancelScope) -> AsyncIterator[Any]:
-    """A context manager whose exit runs to its end, though the request be cancelled; its entry is cancelled."""
+    """A context manager whose exit runs to its end, though the request be cancelled."""
     from anyio.lowlevel import checkpoint_if_cancelled
 
     before = scope.shield

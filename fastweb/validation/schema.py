@@ -16,11 +16,11 @@ import enum
 import fractions
 import functools
 import inspect
-import sys
 import ipaddress
 import os
 import pathlib
 import re
+import sys
 import types
 import typing
 import uuid
@@ -321,8 +321,9 @@ def _unsupported(annotation: Any) -> FastWebError:
         )
     return FastWebError(
         f"fastweb cannot validate the type {name}, which is no valid Pydantic field type either: use a "
-        "fastweb.models.BaseModel, a msgspec.Struct, a dataclass, a TypedDict, a NamedTuple, an Enum, a pydantic model or a data type of the standard "
-        'library; in a BaseModel, model_config = {"arbitrary_types_allowed": True} takes any instance of it'
+        "fastweb.models.BaseModel, a msgspec.Struct, a dataclass, a TypedDict, a NamedTuple, an Enum, a "
+        "pydantic model or a data type of the standard library; in a BaseModel, "
+        'model_config = {"arbitrary_types_allowed": True} takes any instance of it'
     )
 
 
