@@ -94,6 +94,10 @@ class Application:
         self.router = router
         self.debug = debug
         self.state = State()
+        if max_body_size is not None:
+            from fastweb.middleware.body_limit import validate_max_body_size
+
+            validate_max_body_size(max_body_size)
         self.max_body_size = max_body_size
         self.exception_handlers: dict[Any, Callable[[Any, Any], Any]] = dict(exception_handlers or {})
         self.user_middleware: list[Middleware] = list(middleware or ())

@@ -239,7 +239,8 @@ class Request(HTTPConnection[StateT]):
         receive, send: the rest of its ASGI connection, where there is one.
     """
 
-    _body: bytes | None = None
+    #: Not there until the body was read: subclasses that keep another in its place ask with hasattr.
+    _body: bytes
     _json: Any = ...
     _form: FormData | None = None
     _consumed = False
@@ -309,7 +310,7 @@ class Request(HTTPConnection[StateT]):
             ClientDisconnect: the client went away before the end.
             RuntimeError: it was read before.
         """
-        if self._body is not None:
+        if hasattr(self, "_body"):
             yield self._body
             yield b""
             return
@@ -325,7 +326,7 @@ class Request(HTTPConnection[StateT]):
 
     async def body(self) -> bytes:
         """The whole body."""
-        if self._body is None:
+        if not hasattr(self, "_body"):
             if self._consumed:
                 raise RuntimeError("Stream consumed")
             receive = self._source.receive

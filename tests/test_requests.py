@@ -242,3 +242,18 @@ def test_the_rest_of_a_stream() -> None:
         assert await request.body() == b"2"
 
     anyio.run(main)
+
+
+def test_a_subclass_may_keep_another_body() -> None:
+    class Reversed(Request):
+        async def body(self) -> bytes:
+            if not hasattr(self, "_body"):
+                self._body = (await super().body())[::-1]
+            return self._body
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"abc", "more_body": False}
+
+    request = Reversed({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
+    bodies = [anyio.run(request.body), anyio.run(request.body)]
+    assert bodies == [b"cba", b"cba"]

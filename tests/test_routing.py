@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastweb import APIRouter, Depends, FastWeb, HTTPException, Request, Response
-from fastweb.exceptions import FastWebError, RequestValidationError
+from fastweb.exceptions import FastWebError, RequestValidationError, ResponseValidationError
 from fastweb.models import BaseModel
 from fastweb.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastweb.routing import APIRoute, NoMatchFound
@@ -288,3 +288,61 @@ def test_routes_as_objects() -> None:
     router = APIRouter(routes=[route])
     app.include_router(router, prefix="/p")
     assert answers(app, "GET /a/1", "POST /p/a/1", "PUT /a/1") == [1, 1, 405]
+
+
+def test_a_dependency_may_set_a_status_with_a_body_where_the_route_has_none() -> None:
+    app = FastWeb()
+
+    def fails(response: Response) -> None:
+        response.status_code = 400
+
+    @app.get("/", status_code=204, dependencies=[Depends(fails)])
+    def nothing() -> None:
+        return None
+
+    answer = TestClient(app).get("/")
+    assert (answer.status_code, answer.content) == (400, b"null")
+
+
+@pytest.mark.parametrize("model", [Opaque, list[Opaque]])
+def test_a_model_in_responses_is_looked_at_when_it_is_declared(model: Any) -> None:
+    with pytest.raises(FastWebError, match=r"the model of the response 500 of .*Opaque"):
+        FastWeb().get("/", responses={500: {"model": model}})(refuse)
+
+
+def test_a_router_cannot_include_itself() -> None:
+    router = APIRouter()
+    with pytest.raises(AssertionError, match="Cannot include the same APIRouter instance into itself"):
+        router.include_router(router)
+
+
+def test_a_mount_within_an_included_router_has_its_limit() -> None:
+    async def echo(request: Request) -> Response:
+        return Response(await request.body())
+
+    inner = FastWeb()
+    inner.post("/")(echo)
+    router = APIRouter()
+    router.mount("/inner", inner)
+    app = FastWeb()
+    app.include_router(router, prefix="/outer", max_body_size=5)
+    client = TestClient(app)
+    statuses = [client.post("/outer/inner/", content=b"x" * size).status_code for size in (5, 6)]
+    assert statuses == [200, 413]
+
+
+@pytest.mark.parametrize("size", [-1, True, 1.5, "5"])
+def test_a_limit_is_a_number_of_bytes(size: Any) -> None:
+    with pytest.raises(ValueError, match="non-negative integer"):
+        APIRouter(max_body_size=size)
+    with pytest.raises(ValueError, match="non-negative integer"):
+        FastWeb().include_router(APIRouter(), max_body_size=size)
+
+
+def test_a_validation_error_tells_the_path_with_what_the_app_is_mounted_at() -> None:
+    inner = FastWeb()
+    inner.get("/items", response_model=int)(say("no number"))
+    app = FastWeb()
+    app.mount("/sub", inner)
+    with pytest.raises(ResponseValidationError, match="GET /sub/items"):
+        TestClient(app).get("/sub/items")

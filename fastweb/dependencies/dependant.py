@@ -354,7 +354,7 @@ def _add_field(
     try:
         schema = schema_of(annotation, owner=owner)
     except FastWebError as error:
-        raise FastWebError(f"{name!r} of {describe(call)}: {error}") from error
+        raise type(error)(f"{name!r} of {describe(call)}: {error}") from error
     scalar = shapes.is_scalar(schema)
     info = mark
     if isinstance(info, _Unplaced):
@@ -400,7 +400,7 @@ def _add_field(
     try:
         validator = validator_of(annotation, info, from_attributes=True, owner=owner)
     except FastWebError as error:
-        raise FastWebError(f"{name!r} of {describe(call)}: {error}") from error
+        raise type(error)(f"{name!r} of {describe(call)}: {error}") from error
     made = RequestParameter(
         name,
         names[0],

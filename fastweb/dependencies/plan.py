@@ -13,9 +13,9 @@ A dependency that is used twice is one step. At request time nothing is inspecte
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from fastweb._speedups.plan import COOKIE, GENERAL, HEADER, INTEGER, PATH, QUERY, TEXT, Parameter, extract
 from fastweb.background import BackgroundTasks
@@ -31,6 +31,9 @@ from fastweb.requests import HTTPConnection, Request, parse_json
 from fastweb.responses import Response
 from fastweb.types import Undefined
 from fastweb.validation import nodes
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
 
 __all__ = ["CallPlan", "Outcome"]
 
@@ -155,6 +158,7 @@ class CallPlan:
         self.endpoint = Step(dependant, results, websocket=websocket)
         self.call = dependant.call
         self.is_async = self.endpoint.kind is Kind.COROUTINE
+        self._shields = any(step.kind is Kind.ASYNC_GENERATOR for step in self.steps)
         self.has_exits = any(step.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR) for step in self.steps)
         # The endpoint's own first, as FastAPI has it: the first one says whether it is embedded.
         parameters = list(_bodies(dependant, extra))
@@ -222,15 +226,16 @@ class CallPlan:
         received = self._read_body(request, body) if self.has_body else None
         results: list[Any] = []
         failed: dict[int, Errors] = {}
+        # Around all of them, so that a scope of a dependency's own still ends before it.
+        scope = _cleanup_scope(request_exits) if self._shields and request_exits is not None else None
         for number, step in enumerate(self.steps):
             values, errors = self._arguments(step, request, received, results, failed, outcome)
             if errors:
                 failed[number] = errors
                 results.append(None)
             else:
-                results.append(
-                    await _call(step, values, function_exits if step.ends_early else request_exits)
-                )
+                exits = function_exits if step.ends_early else request_exits
+                results.append(await _call(step, values, exits, scope))
         outcome.values, errors = self._arguments(self.endpoint, request, received, results, failed, outcome)
         if errors:
             raise RequestValidationError(errors, body=None if received is None else received.parsed())
@@ -475,7 +480,33 @@ def _is_json(request: Request, strict: bool) -> bool:
     return not strict
 
 
-async def _call(step: Step, values: dict[str, Any], exits: AsyncExitStack | None) -> Any:
+def _cleanup_scope(exits: AsyncExitStack) -> CancelScope:
+    from anyio import CancelScope
+
+    return exits.enter_context(CancelScope())
+
+
+@asynccontextmanager
+async def _shielded(entered: AbstractAsyncContextManager[Any], scope: CancelScope) -> AsyncIterator[Any]:
+    """A context manager whose exit runs to its end, though the request be cancelled."""
+    from anyio.lowlevel import checkpoint_if_cancelled
+
+    before = scope.shield
+    try:
+        async with entered as value:
+            try:
+                yield value
+            finally:
+                scope.shield = True
+    finally:
+        scope.shield = before
+    # A task group of its own may have swallowed the cancellation meanwhile.
+    await checkpoint_if_cancelled()
+
+
+async def _call(
+    step: Step, values: dict[str, Any], exits: AsyncExitStack | None, scope: CancelScope | None
+) -> Any:
     kind = step.kind
     if kind is Kind.COROUTINE:
         return await step.call(**values)
@@ -483,7 +514,8 @@ async def _call(step: Step, values: dict[str, Any], exits: AsyncExitStack | None
         return await run_in_threadpool(step.call, **values)
     assert exits is not None
     if kind is Kind.ASYNC_GENERATOR:
-        return await exits.enter_async_context(asynccontextmanager(step.call)(**values))
+        assert scope is not None
+        return await exits.enter_async_context(_shielded(asynccontextmanager(step.call)(**values), scope))
     return await exits.enter_async_context(contextmanager_in_threadpool(contextmanager(step.call)(**values)))
 
 

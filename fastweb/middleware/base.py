@@ -44,7 +44,7 @@ class _CachedRequest(Request):
                 source.disconnected = True
             self._disconnect_told = True
             return {"type": "http.disconnect"}
-        if self._body is not None:
+        if hasattr(self, "_body"):
             self._handed_on = True
             return {"type": "http.request", "body": self._body, "more_body": False}
         try:

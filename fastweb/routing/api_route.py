@@ -166,6 +166,7 @@ class APIRoute(Route):
         self.unique_id: str = operation_id or make_id(self)
         self._overridden: tuple[Any, CallPlan, Operation | None] | None = None
         self._serializer = self._make_serializer()
+        self._check_responses()
         self._options = self._dump_options()
         self._bodiless = not is_body_allowed(self.status_code)
         #: Makes the answer's body of the endpoint's value, with no response object; None where the response
@@ -238,10 +239,21 @@ class APIRoute(Route):
             schema_of(annotation)
             return serializer_of(annotation)
         except FastWebError as error:
-            raise FastWebError(
+            raise type(error)(
                 f"the response model of {describe(self.endpoint)}: {error}. "
-                "If the endpoint returns responses itself, say response_model=None"
+                "If the endpoint returns responses itself, give the route the parameter response_model=None"
             ) from error
+
+    def _check_responses(self) -> None:
+        for status, response in self.responses.items():
+            model = response.get("model") if isinstance(response, Mapping) else None
+            if model is not None:
+                try:
+                    schema_of(model)
+                except FastWebError as error:
+                    raise type(error)(
+                        f"the model of the response {status} of {describe(self.endpoint)}: {error}"
+                    ) from error
 
     def _dump_options(self) -> dict[str, Any]:
         given = {
@@ -334,7 +346,7 @@ class APIRoute(Route):
         self, app: Any, request: Request, stream: Stream, error: Exception
     ) -> Coroutine[Any, Any, None]:
         """What answers an exception."""
-        self._locate(error)
+        self._locate(error, request)
         answer: Coroutine[Any, Any, None] = app.handle_exception(request, stream, error)
         return answer
 
@@ -360,7 +372,7 @@ class APIRoute(Route):
             else:
                 await send_response(await self._respond(request, plan, None, None), stream)
         except Exception as error:
-            self._locate(error)
+            self._locate(error, request)
             await app.handle_exception(request, stream, error)
         finally:
             if plan.reads_form:
@@ -379,7 +391,7 @@ class APIRoute(Route):
             try:
                 return await self._respond(request, plan, scope["fastapi_function_astack"], request_exits)
             except Exception as error:
-                self._locate(error)
+                self._locate(error, request)
                 raise
 
         return handler
@@ -446,7 +458,10 @@ class APIRoute(Route):
             return result
         arguments = self._response_arguments(outcome)
         if self._encode is not None and self._response_class in (JSONResponse, ORJSONResponse):
-            content = self._encode(result) if is_body_allowed(arguments.get("status_code")) else b""
+            content = b""
+            if is_body_allowed(arguments.get("status_code")):
+                # A dependency may have set a status that has a body where the route's own has none.
+                content = dump_untyped(result) if self._encode is _no_body else self._encode(result)
             response = Response(content, media_type="application/json", **arguments)
         else:
             response = self._response_class(self._jsonable(result), **arguments)
@@ -509,10 +524,11 @@ class APIRoute(Route):
         except ResponseErrors as error:
             raise ResponseValidationError(error.errors, body=result) from None
 
-    def _locate(self, error: Exception) -> None:
+    def _locate(self, error: Exception, request: Request) -> None:
         """Tell a validation error where it happened."""
         if isinstance(error, ValidationException):
-            error.locate(self.endpoint, f"{'/'.join(sorted(self.methods))} {self.path}")
+            mounted_at = request.scope.get("root_path", "").rstrip("/")
+            error.locate(self.endpoint, f"{request.method} {mounted_at}{self.path}")
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See `BaseRoute.matches`."""

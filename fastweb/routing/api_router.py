@@ -85,7 +85,7 @@ class APIRouter(Router):
         self.include_in_schema = include_in_schema
         self.generate_unique_id_function = generate_unique_id_function
         self.strict_content_type = strict_content_type
-        self.max_body_size = max_body_size
+        self.max_body_size = _checked_size(max_body_size)
         self.form_limits = _checked(form_limits)
         self.on_startup = list(on_startup or ())
         self.on_shutdown = list(on_shutdown or ())
@@ -302,7 +302,13 @@ class APIRouter(Router):
             FastWebError: the prefix is not one, the router is or includes this one, or one of its routes has
                 neither a prefix nor a path.
         """
-        if router is self or router._includes(self):
+        if router is self:
+            # FastAPI's words.
+            raise DeclarationError(
+                "Cannot include the same APIRouter instance into itself. "
+                "Did you mean to include a different router?"
+            )
+        if router._includes(self):
             raise FastWebError("a router cannot include itself, nor one that includes it")
         from fastweb.routing.inclusion import Inclusion
 
@@ -319,7 +325,7 @@ class APIRouter(Router):
             include_in_schema,
             generate_unique_id_function,
             strict_content_type,
-            max_body_size,
+            _checked_size(max_body_size),
             _checked(form_limits),
             self.routes[-1] if self.routes else None,
         )
@@ -407,6 +413,14 @@ def _checked(form_limits: Mapping[str, int] | None) -> dict[str, int]:
     from fastweb.dependencies.forms import form_limits_of
 
     return form_limits_of(form_limits)
+
+
+def _checked_size(max_body_size: int | None) -> int | None:
+    if max_body_size is None:
+        return None
+    from fastweb.middleware.body_limit import validate_max_body_size
+
+    return validate_max_body_size(max_body_size)
 
 
 def _check_prefix(prefix: str) -> None:

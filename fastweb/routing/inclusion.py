@@ -15,7 +15,7 @@ from fastweb.responses import Response
 from fastweb.routing.api_route import OPTIONS, APIRoute
 from fastweb.routing.api_router import within
 from fastweb.routing.api_websocket import APIWebSocketRoute
-from fastweb.routing.base import BaseRoute
+from fastweb.routing.base import BaseRoute, wrapped
 from fastweb.routing.mount import Host, Mount
 from fastweb.routing.route import Route
 from fastweb.routing.router import Router
@@ -66,8 +66,13 @@ class Inclusion:
                 dependencies=[*parent.dependencies, *self.dependencies, *route.dependencies],
                 dependency_overrides_provider=parent.dependency_overrides_provider,
             )
-        elif path:
-            route = _behind(path, route)
+        else:
+            if path:
+                route = _behind(path, route)
+            limit = parent.max_body_size if self.max_body_size is None else self.max_body_size
+            if limit is not None and isinstance(route, (Route, Mount)):
+                route = copy.copy(route)
+                route.app = wrapped(route.app, None, limit)
         parent._add(route, parent._behind(self.last))
         self.last = route
 

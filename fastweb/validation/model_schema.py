@@ -100,7 +100,7 @@ def _field(
     try:
         schema = builder.whole(annotation, info)
     except FastWebError as error:
-        raise FastWebError(f"{owner.__qualname__}.{name}: {error}") from error
+        raise type(error)(f"{owner.__qualname__}.{name}: {error}") from error
     described = _merged(noted, info)
     if default is Undefined and default_factory is None and described is not None:
         default, default_factory = described.default, described.default_factory

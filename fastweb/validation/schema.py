@@ -20,6 +20,7 @@ import ipaddress
 import os
 import pathlib
 import re
+import sys
 import types
 import typing
 import uuid
@@ -29,7 +30,7 @@ from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
-from fastweb.exceptions import FastWebError
+from fastweb.exceptions import FastWebError, PydanticV1NotSupportedError
 from fastweb.fields import FieldInfo
 from fastweb.validation import nodes
 from fastweb.validation.annotations import (
@@ -313,10 +314,16 @@ def _literal_values(annotation: Any) -> tuple[Any, ...]:
 
 def _unsupported(annotation: Any) -> FastWebError:
     name = annotation.__qualname__ if inspect.isclass(annotation) else repr(annotation)
+    v1 = getattr(sys.modules.get("pydantic.v1"), "BaseModel", None)
+    if v1 is not None and inspect.isclass(annotation) and issubclass(annotation, v1):
+        return PydanticV1NotSupportedError(
+            f"{name} is a model of pydantic.v1, which is not supported: derive it from pydantic.BaseModel"
+        )
     return FastWebError(
-        f"fastweb cannot validate the type {name}: use a fastweb.models.BaseModel, a msgspec.Struct, "
-        "a dataclass, a TypedDict, a NamedTuple, an Enum, a pydantic model or a data type of the standard "
-        'library; in a BaseModel, model_config = {"arbitrary_types_allowed": True} takes any instance of it'
+        f"fastweb cannot validate the type {name}, which is no valid Pydantic field type either: use a "
+        "fastweb.models.BaseModel, a msgspec.Struct, a dataclass, a TypedDict, a NamedTuple, an Enum, a "
+        "pydantic model or a data type of the standard library; in a BaseModel, "
+        'model_config = {"arbitrary_types_allowed": True} takes any instance of it'
     )
 
 

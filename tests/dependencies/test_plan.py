@@ -6,13 +6,16 @@ What is expected is FastAPI 0.165's.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from fastweb import Body, Cookie, Depends, FastWeb, Header, HTTPException, Query
 from fastweb.models import BaseModel
 from fastweb.testclient import TestClient
+from fastweb.types import Message
 
 
 class Item(BaseModel):
@@ -266,3 +269,39 @@ def test_overrides_come_and_go() -> None:
     assert client.get("/").json() == [3, 1]
     app.dependency_overrides.clear()
     assert client.get("/").json() == [1, 10]
+
+
+@pytest.mark.parametrize("scope", ["function", "request"])
+def test_a_cancelled_request_waits_until_its_dependencies_are_closed(
+    scope: Literal["function", "request"],
+) -> None:
+    app = FastWeb()
+    events: list[str] = []
+    state: dict[str, anyio.CancelScope] = {}
+
+    async def dependency() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await anyio.lowlevel.checkpoint()
+            events.append("closed")
+
+    @app.get("/", dependencies=[Depends(dependency, scope=scope)])
+    async def endpoint() -> None:
+        state["request"].cancel()
+        await anyio.lowlevel.checkpoint()
+        events.append("never")
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        events.append(message["type"])
+
+    async def main() -> bool:
+        with anyio.CancelScope() as state["request"]:
+            await app({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+        return bool(state["request"].cancelled_caught)
+
+    assert anyio.run(main)
+    assert events == ["closed"]

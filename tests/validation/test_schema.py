@@ -5,13 +5,14 @@ from __future__ import annotations
 import collections.abc as abc
 import dataclasses
 import typing
+import warnings
 from typing import Annotated, Any, Final, Generic, NewType, TypeVar
 
 import msgspec
 import pytest
 from typing_extensions import TypeAliasType
 
-from fastweb.exceptions import FastWebError
+from fastweb.exceptions import FastWebError, PydanticV1NotSupportedError
 from fastweb.fields import Field
 from fastweb.models import BaseModel
 from fastweb.validation import nodes
@@ -174,3 +175,16 @@ def test_a_defaultdict_tells_what_it_makes() -> None:
     assert named.default_factory is Node
     with pytest.raises(FastWebError, match="default_factory"):
         schema_of(collections.defaultdict[str, Node])
+
+
+def test_models_of_pydantic_v1_are_refused_by_name() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        v1 = pytest.importorskip("pydantic.v1")
+
+    class Old(v1.BaseModel):  # type: ignore[misc,name-defined]
+        name: str
+
+    for annotation in (Old, list[Old], Old | None):
+        with pytest.raises(PydanticV1NotSupportedError, match=r"Old is a model of pydantic\.v1"):
+            schema_of(annotation)
