@@ -24,7 +24,14 @@ from fastweb.status import FastWebDeprecationWarning
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-__all__ = ["FormMessage", "FormParser", "MultiPartException", "MultiPartParser", "media_type_of", "parse_options_header"]
+__all__ = [
+    "FormMessage",
+    "FormParser",
+    "MultiPartException",
+    "MultiPartParser",
+    "media_type_of",
+    "parse_options_header",
+]
 
 _LIMITS: Final = Limits()
 

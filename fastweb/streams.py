@@ -163,7 +163,7 @@ class Traffic:
         """Return when nothing was sent for a while."""
         import asyncio  # our server's loop
 
-        while (rest := self.last_sent + _STALLED - monotonic()) > 0:
+        while (rest := self.last_sent + _STALLED - monotonic()) > 0:  # noqa: ASYNC110 - no event for each piece
             await asyncio.sleep(rest)
 
 
