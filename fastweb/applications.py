@@ -40,7 +40,7 @@ from fastweb.routing.api_router import APIRouter
 from fastweb.routing.base import BaseRoute
 from fastweb.routing.route import Route
 from fastweb.routing.router import Router
-from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
+from fastweb.streams import ASGIStream, Traffic, receive_of, scope_of, send_of
 from fastweb.types import ASGIApp, Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:
@@ -205,7 +205,8 @@ class Application:
     async def _answer(self, stream: Stream) -> None:
         scope = scope_of(stream)
         scope.setdefault("state", dict(self._lifespan_state))
-        await self(scope, receive_of(stream), send_of(stream))
+        traffic = Traffic()
+        await self(scope, receive_of(stream, traffic), send_of(stream, traffic))
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ __all__ = [
     "Convertor",
     "FloatConvertor",
     "IntegerConvertor",
+    "InvalidPathValue",
     "PathConvertor",
     "StringConvertor",
     "UUIDConvertor",
@@ -20,6 +21,10 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+class InvalidPathValue(ValueError, AssertionError):  # noqa: N818 - no fault of the framework's
+    """No path can hold this value. Starlette's convertors raise AssertionError, which apps may catch."""
 
 
 class Convertor(Generic[T]):
@@ -38,7 +43,7 @@ class Convertor(Generic[T]):
         """The piece of a path for a value.
 
         Raises:
-            ValueError: no path can hold this value.
+            InvalidPathValue: a ValueError, and an AssertionError: no path can hold this value.
         """
         raise NotImplementedError
 
@@ -54,9 +59,9 @@ class StringConvertor(Convertor[str]):
     def to_string(self, value: str) -> str:
         value = str(value)
         if not value:
-            raise ValueError("Must not be empty")
+            raise InvalidPathValue("Must not be empty")
         if "/" in value:
-            raise ValueError(f"May not contain path separators: {value!r}")
+            raise InvalidPathValue(f"May not contain path separators: {value!r}")
         return value
 
 
@@ -83,7 +88,7 @@ class IntegerConvertor(Convertor[int]):
     def to_string(self, value: int) -> str:
         value = int(value)
         if value < 0:
-            raise ValueError(f"Negative integers are not supported: {value}")
+            raise InvalidPathValue(f"Negative integers are not supported: {value}")
         return str(value)
 
 
@@ -98,11 +103,11 @@ class FloatConvertor(Convertor[float]):
     def to_string(self, value: float) -> str:
         value = float(value)
         if math.isnan(value):
-            raise ValueError("NaN values are not supported")
+            raise InvalidPathValue("NaN values are not supported")
         if math.isinf(value):
-            raise ValueError("Infinite values are not supported")
+            raise InvalidPathValue("Infinite values are not supported")
         if value < 0:
-            raise ValueError(f"Negative floats are not supported: {value}")
+            raise InvalidPathValue(f"Negative floats are not supported: {value}")
         # Never an exponent, which the regex does not match, nor the sign of a negative zero.
         return f"{abs(value):.20f}".rstrip("0").rstrip(".")
 

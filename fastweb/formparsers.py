@@ -10,20 +10,30 @@ however the body is cut into pieces.
 from __future__ import annotations
 
 import codecs
+import enum
+import warnings
 from collections.abc import AsyncIterable, AsyncIterator
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import unquote_plus
 
 from fastweb.datastructures import FormData, Headers, UploadFile
 from fastweb.limits import Limits
+from fastweb.status import FastWebDeprecationWarning
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-__all__ = ["FormParser", "MultiPartException", "MultiPartParser", "media_type_of", "parse_options_header"]
+__all__ = [
+    "FormMessage",
+    "FormParser",
+    "MultiPartException",
+    "MultiPartParser",
+    "media_type_of",
+    "parse_options_header",
+]
 
 _LIMITS: Final = Limits()
 
@@ -37,6 +47,25 @@ _SPLIT_SIZE: Final = 64 * 1024
 #: The encodings that a form may have. Only these are looked up: Python keeps every name that it was asked
 #: for, for ever. Not among them are its codecs for other ends, such as punycode, whose decoding is quadratic.
 _CHARSETS: Final = frozenset({*aliases, *aliases.values(), "utf_8_sig"})
+
+
+class _Deprecated(enum.EnumMeta):
+    """Warns of a member being looked up."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        words = "`FormMessage` is deprecated: no parser makes use of it"
+        warnings.warn(words, FastWebDeprecationWarning, stacklevel=2)
+        return super().__call__(*args, **kwargs)
+
+
+class FormMessage(enum.Enum, metaclass=_Deprecated):
+    """What parsers of forms once told each other."""
+
+    FIELD_START = 1
+    FIELD_NAME = 2
+    FIELD_DATA = 3
+    FIELD_END = 4
+    END = 5
 
 
 class MultiPartException(Exception):  # noqa: N818 - Starlette's name for it

@@ -9,12 +9,16 @@ WebSocket protocol, version 2.5.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 
 from fastweb._speedups.response import HAS_LENGTH, Head
 from fastweb.exceptions import ClientDisconnect
 from fastweb.types import Message, Receive, ResponseHead, Scope, Send, Stream
 
-__all__ = ["ASGIStream", "receive_of", "scope_of", "send_of"]
+__all__ = ["ASGIStream", "Traffic", "receive_of", "scope_of", "send_of"]
+
+#: Seconds after which an answer is given up whose client seems to have left, if nothing was sent meanwhile.
+_STALLED = 0.5
 
 
 class ASGIStream:
@@ -133,7 +137,8 @@ def scope_of(stream: Stream) -> Scope:
         return stream.scope
     return {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        # Not 2.4, with which nobody would listen for a disconnect while there is nothing to send.
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": stream.http_version,
         "method": stream.method,
         "scheme": stream.scheme,
@@ -148,9 +153,27 @@ def scope_of(stream: Stream) -> Scope:
     }
 
 
-def receive_of(stream: Stream) -> Receive:
+class Traffic:
+    """When a piece of an answer was last sent, told by an ASGI `send` to the `receive` beside it."""
+
+    def __init__(self) -> None:
+        self.last_sent = 0.0
+
+    async def wait_stalled(self) -> None:
+        """Return when nothing was sent for a while."""
+        import asyncio  # our server's loop
+
+        while (rest := self.last_sent + _STALLED - monotonic()) > 0:  # noqa: ASYNC110 - no event for each piece
+            await asyncio.sleep(rest)
+
+
+def receive_of(stream: Stream, traffic: Traffic | None = None) -> Receive:
     """The ASGI `receive` of a stream: the body's pieces, then, when the client is gone or has its answer, a
     disconnect.
+
+    Arguments:
+        traffic: of the `send` beside it. A client that has closed its own side only may still read what it
+            asked for: so while that is being sent, it is there.
     """
     if isinstance(stream, ASGIStream):
         return stream.asgi_receive
@@ -160,6 +183,8 @@ def receive_of(stream: Stream) -> Receive:
         nonlocal ended
         if ended:
             await stream.wait_disconnect()
+            if traffic is not None:
+                await traffic.wait_stalled()
             return {"type": "http.disconnect"}
         try:
             data = await stream.receive()
@@ -171,8 +196,12 @@ def receive_of(stream: Stream) -> Receive:
     return receive
 
 
-def send_of(stream: Stream) -> Send:
-    """The ASGI `send` of a stream."""
+def send_of(stream: Stream, traffic: Traffic | None = None) -> Send:
+    """The ASGI `send` of a stream.
+
+    Arguments:
+        traffic: of the `receive` beside it.
+    """
     if isinstance(stream, ASGIStream):
         return stream.pass_on
     status = 200
@@ -198,8 +227,12 @@ def send_of(stream: Stream) -> Send:
                     await stream.drain()
                     return
                 stream.start(status, headers)
+            if traffic is not None and more:
+                traffic.last_sent = monotonic()
             await stream.send(body)
             if not more:
+                if traffic is not None:
+                    traffic.last_sent = 0.0
                 stream.finish()
                 await stream.drain()
 

@@ -91,8 +91,9 @@ def test_written_back_it_matches(name: str, value: Any, text: str) -> None:
     ],
 )
 def test_values_that_no_path_can_hold(name: str, value: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         CONVERTOR_TYPES[name].to_string(value)
+    assert isinstance(raised.value, AssertionError)
 
 
 def test_register(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,9 @@ class _Answer(ModuleType):
         if _home(package, rest) is not None:
             return import_module(f"{alias}.{name}")
         if imported is None:
-            raise AttributeError(_missing(f"{' / '.join(aliases)}.{name}"), name=name, obj=self)
+            missing = _missing(f"{' / '.join(aliases)}.{name}")
+            words = f"module {alias!r} has no attribute {name!r}: {missing}"
+            raise AttributeError(words, name=name, obj=self)
         words = f"cannot import name {name!r} from {alias!r}: {_missing(f'{alias}.{name}')}"
         raise ImportError(words, name=alias, path=self.__file__)
 

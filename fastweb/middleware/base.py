@@ -7,6 +7,7 @@ on when its message was taken, and after its last one when the answer has been s
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
@@ -98,7 +99,10 @@ class BaseHTTPMiddleware:
 
                 try:
                     response = await self.dispatch_func(cached, call_next)
-                    await response(scope, cached.wrapped_receive, send)
+                    # Where the client has left, the app behind hears of it by `receive`, ends as it sees fit,
+                    # and its background tasks run.
+                    with contextlib.suppress(ClientDisconnect):
+                        await response(scope, cached.wrapped_receive, send)
                 except BaseException:
                     for run in runs:
                         run.leftovers.patience = 0

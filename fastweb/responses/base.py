@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from fastweb._speedups.response import check_headers, head_of
 from fastweb.datastructures import URL, MutableHeaders
-from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
+from fastweb.streams import ASGIStream, Traffic, receive_of, scope_of, send_of
 from fastweb.types import Message, Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:
@@ -275,4 +275,5 @@ async def send_response(response: Any, stream: Stream) -> None:
         if response.background is not None:
             await response.background()
     else:
-        await response(scope_of(stream), receive_of(stream), send_of(stream))
+        traffic = Traffic()
+        await response(scope_of(stream), receive_of(stream, traffic), send_of(stream, traffic))
