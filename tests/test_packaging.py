@@ -243,7 +243,8 @@ class TestWheel:
     def test_public_names_are_the_same_in_both_modes(self, wheel: Path) -> None:
         code = "\n".join(
             f"import fastweb._speedups.{name} as m\n"
-            "own = [n for n in dir(m) if n[0] != '_' and vars(m)[n].__class__ is type]\n"
+            "own = [n for n, v in vars(m).items() if n[0] != '_' and v.__class__ is type]\n"
+            "own = [n for n in own if vars(m)[n].__module__ == m.__name__]\n"
             "print(m.__name__, sorted(n for n in getattr(m, '__all__', own) if hasattr(m, n)))"
             for name in extensions()
         )

@@ -41,6 +41,9 @@ def main() -> None:
     os.environ.update(environment())
     if os.name == "nt":  # There, exec starts another process and does not wait for it.
         sys.exit(subprocess.run(command, check=False).returncode)
+    # What this interpreter has printed would be lost with it.
+    sys.stdout.flush()
+    sys.stderr.flush()
     os.execv(sys.executable, command)
 
 
