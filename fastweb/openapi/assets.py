@@ -1,6 +1,6 @@
 """The JavaScript and CSS of the pages, where the extra `docs` is installed: pages that need no network.
 
-The extra is `offapi` (https://pypi.org/project/offapi/), which carries Swagger UI 5 and ReDoc and requires
+The extra is `offapi` (a package of PyPI), which carries Swagger UI 5 and ReDoc and requires
 nothing. Its files are read where they lie; it is not imported.
 """
 
