@@ -21,7 +21,7 @@ import copy
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -54,7 +54,7 @@ from fastweb.validation.annotations import is_type_alias
 from fastweb.validation.schema import schema_of
 from fastweb.validation.validators import validator_of
 
-__all__ = ["Dependant", "RequestParameter", "dependant_of"]
+__all__ = ["Dependant", "RequestParameter", "dependant_of", "dependants_of"]
 
 
 @dataclass(slots=True)
@@ -206,6 +206,26 @@ def dependant_of(
             continue
         _add_field(dependant, parameter.name, annotation, mark, default, path_names, call)
     return dependant
+
+
+def dependants_of(marks: Iterable[Depends], path_names: frozenset[str], path: str) -> list[Dependant]:
+    """Read what a route's own dependencies ask for, whose results nobody takes.
+
+    Arguments:
+        marks: the `Depends`.
+        path_names, path: the parameters in the route's path, and the path itself.
+
+    Raises:
+        FastWebError: as `dependant_of`, and for a `Depends()` without a function.
+    """
+    made = []
+    for mark in marks:
+        if mark.dependency is None:
+            raise FastWebError(f"a dependency of the route {path!r} is a Depends() without a function")
+        made.append(
+            dependant_of(mark.dependency, path_names, use_cache=mark.use_cache, scope=mark.scope, mark=mark)
+        )
+    return made
 
 
 def _marked(parameter: inspect.Parameter, call: Any) -> tuple[Any, Any, Any]:

@@ -19,7 +19,7 @@ from fastweb._speedups.response import Head
 from fastweb.concurrency import run_in_threadpool
 from fastweb.datastructures import Default, DefaultPlaceholder, value_of
 from fastweb.dependencies.calls import describe, return_annotation_of, yields
-from fastweb.dependencies.dependant import dependant_of
+from fastweb.dependencies.dependant import dependant_of, dependants_of
 from fastweb.dependencies.forms import form_limits_of
 from fastweb.dependencies.operation import operation_of
 from fastweb.dependencies.plan import CallPlan, Outcome
@@ -196,17 +196,7 @@ class APIRoute(Route):
         return stream_item_type(return_annotation_of(self.endpoint))
 
     def _make_plan(self, overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None) -> CallPlan:
-        extra = []
-        for mark in self.dependencies:
-            if mark.dependency is None:
-                raise FastWebError(
-                    f"a dependency of the route {self.path!r} is a Depends() without a function"
-                )
-            extra.append(
-                dependant_of(
-                    mark.dependency, self._names, use_cache=mark.use_cache, scope=mark.scope, mark=mark
-                )
-            )
+        extra = dependants_of(self.dependencies, self._names, self.path)
         bare = {"request": "request", "req": "request"} if self.bare_request else {}
         endpoint = dependant_of(self.endpoint, self._names, bare=bare)
         if overrides is None:

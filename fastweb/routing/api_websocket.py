@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from fastweb.dependencies.calls import Kind, describe, yields
-from fastweb.dependencies.dependant import dependant_of
+from fastweb.dependencies.dependant import dependant_of, dependants_of
 from fastweb.dependencies.plan import CallPlan
 from fastweb.exceptions import FastWebError, WebSocketRequestValidationError
 from fastweb.params import Depends
@@ -60,17 +60,7 @@ class APIWebSocketRoute(WebSocketRoute):
         self.app = websocket_session(self._answer)
 
     def _make_plan(self, overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None) -> CallPlan:
-        extra = []
-        for mark in self.dependencies:
-            if mark.dependency is None:
-                raise FastWebError(
-                    f"a dependency of the WebSocket {self.path!r} is a Depends() without a function"
-                )
-            extra.append(
-                dependant_of(
-                    mark.dependency, self._names, use_cache=mark.use_cache, scope=mark.scope, mark=mark
-                )
-            )
+        extra = dependants_of(self.dependencies, self._names, self.path)
         endpoint = dependant_of(self.endpoint, self._names, bare=_BARE)
         return CallPlan(endpoint, extra, self._names, overrides, websocket=True)
 
