@@ -19,7 +19,8 @@ from fastweb import FastWeb, Request, Response
 from fastweb._speedups.response import Head
 from fastweb.models import BaseModel, Field
 from fastweb.responses import PlainTextResponse, RedirectResponse, StreamingResponse
-from fastweb.server.http1 import HTTP1Connection, HTTP1Stream
+from fastweb.server.http1 import HTTP1Connection
+from fastweb.server.http1_stream import HTTP1Stream
 
 if TYPE_CHECKING:
     from tests.server.conftest import LoopServer
