@@ -42,6 +42,7 @@ EXTENSIONS = (
     "router",
     "runner",
     "serializer",
+    "stream",
     "untyped",
     "writer",
 )

@@ -1,2 +1,2 @@
-from fastweb._speedups.request cimport unquote
 from fastweb._speedups.response cimport Head
+from fastweb._speedups.stream cimport BaseStream, StreamOwner

@@ -27,11 +27,11 @@ from fastweb._speedups.http1 import (
     IDLE,
     LINGER,
     BaseConnection,
-    BaseStream,
     Refusal,
 )
 from fastweb._speedups.request import find_header
 from fastweb._speedups.response import Head
+from fastweb._speedups.stream import BaseStream
 from fastweb.exceptions import ClientDisconnect, HTTPException
 from fastweb.server.http1_stream import HTTP1Stream
 

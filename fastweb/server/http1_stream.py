@@ -1,13 +1,13 @@
 """A request that came by HTTP/1.1, and its answer: what of them awaits (the rest is
-`fastweb._speedups.http1.BaseStream`)."""
+`fastweb._speedups.stream.BaseStream`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastweb._speedups.http1 import BaseStream
 from fastweb._speedups.response import Head
+from fastweb._speedups.stream import BaseStream
 from fastweb.exceptions import ClientDisconnect
 
 if TYPE_CHECKING:

@@ -120,7 +120,7 @@ def _exchange(app: Any, data: bytes, requests: int = 1) -> Work:
     return lambda: receive(data), requests
 
 
-_BASES = ("http1.BaseConnection", "http1.BaseHub", "http1.BaseStream", "http1.BaseHub")
+_BASES = ("http1.BaseConnection", "http1.BaseHub", "stream.BaseStream", "stream.StreamOwner")
 
 
 @case("connection, small head, no app", *_BASES)

@@ -1,0 +1,200 @@
+"""One request and its answer, between the protocol that carries them and the app: the hot half of
+`fastweb.types.Stream`, with nothing that awaits.
+
+A stream is made of a parsed head; the protocol feeds it the body, the app reads that and responds. What an
+answer is on the wire only the protocol knows: it is the stream's `connection`, a `StreamOwner`. The path and
+the query are cut out of the target when they are asked for.
+"""
+
+from typing import Any
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from fastweb._speedups import _shim as cython
+
+from fastweb._speedups.request import unquote
+from fastweb._speedups.response import HAS_LENGTH, Head
+
+__all__ = ["BaseStream", "StreamOwner"]
+
+_FLAG_LENGTH: cython.int = HAS_LENGTH
+
+
+@cython.cclass
+class BaseStream:
+    """One request and its answer; see `fastweb.types.Stream`."""
+
+    def __init__(
+        self,
+        connection: Any,
+        method: str,
+        target: bytes,
+        headers: list,
+        http_version: str,
+        close: cython.bint,
+    ) -> None:
+        self.connection = connection
+        self.method = method
+        self.raw_target = target
+        self.headers = headers
+        self.http_version = http_version
+        self.close = close
+        self.body_complete = False
+        self.started = False
+        self.finished = False
+        self.disconnected = False
+        self.gone = False
+        self.opened = False
+        self.expects_continue = False
+        self.asked = False
+        self.body_error: Any = None
+        self.waiters: Any = None
+        self.status = 0
+        self._path: Any = None
+        self._raw_path: Any = None
+        self._query: Any = None
+        self._buffer: Any = b""
+        self._size = 0
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _split(self) -> cython.bint:
+        target: bytes = self.raw_target
+        if not target.startswith(b"/"):
+            # absolute-form (RFC 9112 section 3.2.2): its authority goes; asterisk-form stays as it is.
+            scheme: cython.Py_ssize_t = target.find(b"://")
+            if scheme >= 0:
+                slash: cython.Py_ssize_t = target.find(b"/", scheme + 3)
+                query: cython.Py_ssize_t = target.find(b"?", scheme + 3)
+                if slash >= 0 and (query < 0 or slash < query):
+                    target = target[slash:]
+                else:
+                    target = b"/" + (target[query:] if query >= 0 else b"")
+        # A fragment is no part of a target, and stays where it is.
+        mark: cython.Py_ssize_t = target.find(b"?") if 63 in target else -1
+        if mark < 0:
+            self._raw_path = target
+            self._query = b""
+        else:
+            self._raw_path = target[:mark]
+            self._query = target[mark + 1 :]
+        return True
+
+    @property
+    def path(self) -> Any:
+        if self._path is None:
+            if self._raw_path is None:
+                self._split()
+            self._path = unquote(self._raw_path)
+        return self._path
+
+    @property
+    def raw_path(self) -> Any:
+        if self._raw_path is None:
+            self._split()
+        return self._raw_path
+
+    @property
+    def query_string(self) -> Any:
+        if self._raw_path is None:
+            self._split()
+        return self._query
+
+    @property
+    def body(self) -> Any:
+        """What has come of the body and was not taken."""
+        if type(self._buffer) is bytearray:
+            self._buffer = bytes(self._buffer)
+        return self._buffer
+
+    @property
+    def scheme(self) -> Any:
+        return self.connection.scheme
+
+    @property
+    def client(self) -> Any:
+        return self.connection.client
+
+    @property
+    def server(self) -> Any:
+        return self.connection.server
+
+    @cython.ccall
+    @cython.exceptval(-1)
+    def feed(self, data: bytes, limit: cython.Py_ssize_t) -> cython.bint:
+        """Add a piece of the body; False where the body is larger than limit now."""
+        self._size += len(data)
+        if self._size > limit:
+            return False
+        if self.finished:
+            return True  # answered already: the rest of the body is read to find its end, and thrown away
+        if type(self._buffer) is bytearray:
+            self._buffer += data
+        elif self._buffer:
+            # A bytearray grows in linear time, however small the pieces are.
+            self._buffer = bytearray(self._buffer)
+            self._buffer += data
+        else:
+            self._buffer = data
+        return True
+
+    def take(self) -> Any:
+        """What has come of the body, once."""
+        body = self.body
+        self._buffer = b""
+        return body
+
+    def pending(self) -> int:
+        """Bytes of the body that have come and were not taken."""
+        return len(self._buffer)
+
+    @cython.ccall
+    def complete(self) -> Any:
+        """The body is all here."""
+        self.body_complete = True
+        if self.waiters is not None:
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake whoever waits for the body or for the end."""
+        waiters = self.waiters
+        self.waiters = None
+        if waiters is not None:
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def respond(self, head: Head, body: Any) -> None:
+        """Send a whole answer (`fastweb.types.Stream.respond`).
+
+        Raises:
+            RuntimeError: there has been an answer, or the body has not the length that the head promises.
+        """
+        if self.started:
+            raise RuntimeError("this request has been answered already")
+        flags: cython.int = head.flags
+        if flags & _FLAG_LENGTH:
+            if head.length != len(body) and self.method != "HEAD" and head.status != 304:
+                raise RuntimeError(
+                    f"the answer's body has {len(body)} bytes, its Content-Length is {head.length}"
+                )
+        self.started = True
+        self.finished = True
+        connection: StreamOwner = self.connection
+        connection.write_answer(self, head, flags, body)
+
+    def ended(self, error: Any) -> None:
+        """The app's coroutine has ended: with this exception, or None."""
+        if error is not None or not self.finished:
+            self.connection.app_ended(self, error)
+
+
+@cython.cclass
+class StreamOwner:
+    """What carries streams: one connection of one protocol."""
+
+    @cython.ccall
+    def write_answer(self, stream: BaseStream, head: Head, flags: cython.int, body: Any) -> Any:
+        """Write a whole answer and go on to the next request."""
+        raise NotImplementedError
