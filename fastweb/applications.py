@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from fastweb._speedups.answer import Dispatcher
 from fastweb._speedups.router import FULL
+from fastweb.asgi import exchange_of, scope_of
 from fastweb.concurrency import call_function
 from fastweb.datastructures import Default, DefaultPlaceholder, State, URLPath
 from fastweb.exception_handlers import (
@@ -40,7 +41,7 @@ from fastweb.routing.api_router import APIRouter
 from fastweb.routing.base import BaseRoute
 from fastweb.routing.route import Route
 from fastweb.routing.router import Router
-from fastweb.streams import ASGIStream, Traffic, receive_of, scope_of, send_of
+from fastweb.streams import ASGIStream
 from fastweb.types import ASGIApp, Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:
@@ -205,8 +206,7 @@ class Application:
     async def _answer(self, stream: Stream) -> None:
         scope = scope_of(stream)
         scope.setdefault("state", dict(self._lifespan_state))
-        traffic = Traffic()
-        await self(scope, receive_of(stream, traffic), send_of(stream, traffic))
+        await self(scope, *exchange_of(stream))
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[dict[str, Any]]:

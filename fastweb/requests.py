@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, cast
 
 from fastweb._speedups.request import parse_cookies
+from fastweb.asgi import receive_of, scope_of, send_of
 from fastweb.datastructures import URL, Address, FormData, Headers, QueryParams, State
 from fastweb.exceptions import ClientDisconnect, HTTPException
-from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
+from fastweb.streams import ASGIStream
 from fastweb.types import Message, Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:

@@ -1,24 +1,19 @@
-"""Between streams and ASGI, in both directions.
+"""A stream made of ASGI.
 
 The app answers streams (`fastweb.types.Stream`). Under another server it is called with an ASGI scope, and
-`ASGIStream` makes a stream of that; where a piece of code speaks ASGI (a response class with a `__call__` of
-its own), `scope_of`, `receive_of` and `send_of` make ASGI of a stream. See the ASGI specification, HTTP &
+`ASGIStream` makes a stream of that; `fastweb.asgi` goes the other way. See the ASGI specification, HTTP &
 WebSocket protocol, version 2.5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import monotonic
 
-from fastweb._speedups.response import HAS_LENGTH, Head
+from fastweb._speedups.response import Head
 from fastweb.exceptions import ClientDisconnect
-from fastweb.types import Message, Receive, ResponseHead, Scope, Send, Stream
+from fastweb.types import Message, Receive, ResponseHead, Scope, Send
 
-__all__ = ["ASGIStream", "Traffic", "receive_of", "scope_of", "send_of"]
-
-#: Seconds after which an answer is given up whose client seems to have left, if nothing was sent meanwhile.
-_STALLED = 0.5
+__all__ = ["ASGIStream"]
 
 
 class ASGIStream:
@@ -50,6 +45,11 @@ class ASGIStream:
         self.finished = False
         self.disconnected = False
         self._unsent: list[Message] = []
+
+    @property
+    def gone(self) -> bool:
+        """The client is gone: a server of ASGI tells of no other way to leave."""
+        return self.disconnected
 
     async def receive(self) -> bytes:
         """The next piece of the body, b"" at its end; see `fastweb.types.Stream.receive`."""
@@ -129,111 +129,3 @@ class ASGIStream:
                 self.disconnected = True
             else:
                 self.body_complete = not message.get("more_body", False)
-
-
-def scope_of(stream: Stream) -> Scope:
-    """The ASGI scope of a stream, without what the app adds to it."""
-    if isinstance(stream, ASGIStream):
-        return stream.scope
-    return {
-        "type": "http",
-        # Not 2.4, with which nobody would listen for a disconnect while there is nothing to send.
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": stream.http_version,
-        "method": stream.method,
-        "scheme": stream.scheme,
-        "path": stream.path,
-        "raw_path": stream.raw_path,
-        "query_string": stream.query_string,
-        "root_path": "",
-        "headers": stream.headers,
-        "client": stream.client,
-        "server": stream.server,
-        "extensions": {},
-    }
-
-
-class Traffic:
-    """When a piece of an answer was last sent, told by an ASGI `send` to the `receive` beside it."""
-
-    def __init__(self) -> None:
-        self.last_sent = 0.0
-
-    async def wait_stalled(self) -> None:
-        """Return when nothing was sent for a while."""
-        import asyncio  # our server's loop
-
-        while (rest := self.last_sent + _STALLED - monotonic()) > 0:  # noqa: ASYNC110 - no event for each piece
-            await asyncio.sleep(rest)
-
-
-def receive_of(stream: Stream, traffic: Traffic | None = None) -> Receive:
-    """The ASGI `receive` of a stream: the body's pieces, then, when the client is gone or has its answer, a
-    disconnect.
-
-    Arguments:
-        traffic: of the `send` beside it. A client that has closed its own side only may still read what it
-            asked for: so while that is being sent, it is there.
-    """
-    if isinstance(stream, ASGIStream):
-        return stream.asgi_receive
-    ended = False
-
-    async def receive() -> Message:
-        nonlocal ended
-        if ended:
-            await stream.wait_disconnect()
-            if traffic is not None:
-                await traffic.wait_stalled()
-            return {"type": "http.disconnect"}
-        try:
-            data = await stream.receive()
-        except ClientDisconnect:
-            return {"type": "http.disconnect"}
-        ended = not data or (stream.body_complete and not stream.body)
-        return {"type": "http.request", "body": data, "more_body": not ended}
-
-    return receive
-
-
-def send_of(stream: Stream, traffic: Traffic | None = None) -> Send:
-    """The ASGI `send` of a stream.
-
-    Arguments:
-        traffic: of the `receive` beside it.
-    """
-    if isinstance(stream, ASGIStream):
-        return stream.pass_on
-    status = 200
-    headers: list[tuple[bytes, bytes]] = []
-    waiting = False
-
-    async def send(message: Message) -> None:
-        nonlocal status, headers, waiting
-        if message["type"] == "http.response.start":
-            if waiting or stream.started:
-                raise RuntimeError("the answer has been started already")
-            status = message["status"]
-            headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-            waiting = True
-        elif message["type"] == "http.response.body":
-            body = bytes(message.get("body", b""))
-            more = message.get("more_body", False)
-            if waiting:
-                waiting = False
-                head = Head(status, headers)
-                if not more and not head.flags & HAS_LENGTH:
-                    stream.respond(head, body)
-                    await stream.drain()
-                    return
-                stream.start(status, headers)
-            if traffic is not None and more:
-                traffic.last_sent = monotonic()
-            await stream.send(body)
-            if not more:
-                if traffic is not None:
-                    traffic.last_sent = 0.0
-                stream.finish()
-                await stream.drain()
-
-    return send

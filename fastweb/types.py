@@ -85,6 +85,10 @@ class Stream(Protocol):
     #: The client is gone, or has ended its side; what it asked for in full is still answered.
     disconnected: bool
 
+    @property
+    def gone(self) -> bool:
+        """The client is gone for good: nothing that is sent now arrives."""
+
     async def receive(self) -> bytes:
         """The next piece of the body, b"" at its end.
 

@@ -26,8 +26,9 @@ FLOORS = {
     for floor, rooms in enumerate(
         (
             "_speedups limits types status",
-            "datastructures exceptions params fields concurrency background config convertors paths lifespan",
-            "streams requests responses websockets sse jsonl formparsers models model_class model_fields"
+            "datastructures exceptions params fields concurrency background config convertors paths lifespan"
+            " streams asgi",
+            "requests responses websockets sse jsonl formparsers models model_class model_fields"
             " validation encoders",
             "dependencies security openapi middleware authentication routing endpoints exception_handlers"
             " staticfiles templating schemas",

@@ -10,10 +10,11 @@ import pytest
 
 from fastweb import FastWeb, Request
 from fastweb._speedups.response import Head
+from fastweb.asgi import receive_of, scope_of, send_of
 from fastweb.exceptions import ClientDisconnect
 from fastweb.paths import without_root
 from fastweb.responses import Response
-from fastweb.streams import ASGIStream, receive_of, scope_of, send_of
+from fastweb.streams import ASGIStream
 from fastweb.testclient import TestClient
 
 

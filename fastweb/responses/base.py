@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from fastweb._speedups.response import check_headers, head_of
+from fastweb.asgi import exchange_of, scope_of
 from fastweb.datastructures import URL, MutableHeaders
-from fastweb.streams import ASGIStream, Traffic, receive_of, scope_of, send_of
+from fastweb.streams import ASGIStream
 from fastweb.types import Message, Receive, Scope, Send, Stream
 
 if TYPE_CHECKING:
@@ -275,5 +276,4 @@ async def send_response(response: Any, stream: Stream) -> None:
         if response.background is not None:
             await response.background()
     else:
-        traffic = Traffic()
-        await response(scope_of(stream), receive_of(stream, traffic), send_of(stream, traffic))
+        await response(scope_of(stream), *exchange_of(stream))
