@@ -17,6 +17,7 @@ __all__ = [
     "StreamApp",
     "Undefined",
     "UndefinedType",
+    "WebSocketStream",
 ]
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -121,11 +122,74 @@ class Stream(Protocol):
         """Return when the client is gone, or the answer was sent."""
 
 
+class WebSocketStream(Protocol):
+    """One WebSocket, whatever protocol carries it (RFC 6455; RFC 8441 over HTTP/2), from its handshake on.
+
+    The head is as `Stream` has it. Until `accept`, the handshake is a request: an answer to `http` refuses
+    the WebSocket.
+    """
+
+    path: str
+    raw_path: bytes
+    query_string: bytes
+    headers: list[tuple[bytes, bytes]]
+    http_version: str
+    #: "ws" or "wss".
+    scheme: str
+    client: tuple[str, int] | None
+    server: tuple[str, int | None] | None
+    #: What the client offers, in its order.
+    subprotocols: list[str]
+    #: The handshake.
+    http: Stream
+    #: The handshake was accepted.
+    accepted: bool
+    #: Nothing more is received or sent, but for what was received before.
+    closed: bool
+    #: What it was closed with, once it is: the client's code, else ours, 1006 where there was neither
+    #: (RFC 6455 section 7.4).
+    close_code: int
+    close_reason: str
+
+    def accept(self, subprotocol: str | None, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Open the WebSocket.
+
+        Raises:
+            RuntimeError: it was accepted or refused before.
+            ValueError: the subprotocol is no token, or a header field cannot be sent.
+        """
+
+    async def receive(self) -> str | bytes | None:
+        """The next message, None where there will be none: `close_code` and `close_reason` say why.
+
+        Before `accept` there is none but the last.
+        """
+
+    async def send(self, data: str | bytes) -> None:
+        """Send a message, waiting while too much is buffered.
+
+        Raises:
+            fastweb.exceptions.ClientDisconnect: it is closed.
+        """
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin to close; nothing where that has begun before.
+
+        Raises:
+            ValueError: no endpoint may send such a code, or the reason has more than 123 bytes.
+        """
+
+
 class StreamApp(Protocol):
     """What a server calls: `fastweb.FastWeb`, or an adapter of something else."""
 
     def open_stream(self, stream: Any) -> Coroutine[Any, Any, None] | None:
         """Take a request. What is returned, if anything, the server runs until it ends; it answers."""
+
+    def open_websocket(self, stream: Any) -> Coroutine[Any, Any, None] | None:
+        """Take a WebSocket (`WebSocketStream`), as `open_stream` takes a request. To an app that has no such
+        method, its handshake comes as a request.
+        """
 
     def wants_head(self, stream: Any) -> bool:
         """Whether this request is to be opened at the end of its head, its body still coming."""
