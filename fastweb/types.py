@@ -17,6 +17,7 @@ __all__ = [
     "StreamApp",
     "Undefined",
     "UndefinedType",
+    "WebSocketApp",
     "WebSocketStream",
 ]
 
@@ -186,13 +187,16 @@ class StreamApp(Protocol):
     def open_stream(self, stream: Any) -> Coroutine[Any, Any, None] | None:
         """Take a request. What is returned, if anything, the server runs until it ends; it answers."""
 
-    def open_websocket(self, stream: Any) -> Coroutine[Any, Any, None] | None:
-        """Take a WebSocket (`WebSocketStream`), as `open_stream` takes a request. To an app that has no such
-        method, its handshake comes as a request.
-        """
-
     def wants_head(self, stream: Any) -> bool:
         """Whether this request is to be opened at the end of its head, its body still coming."""
 
     def lifespan(self) -> AbstractAsyncContextManager[Any]:
         """Start-up on entry and shut-down on exit, both in the loop that the requests run in."""
+
+
+class WebSocketApp(StreamApp, Protocol):
+    """An app that takes WebSockets, too: any `StreamApp` that has this method. To one that has not, the
+    handshake comes as a request."""
+
+    def open_websocket(self, stream: Any) -> Coroutine[Any, Any, None] | None:
+        """Take a WebSocket (`WebSocketStream`), as `open_stream` takes a request."""
