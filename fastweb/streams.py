@@ -7,13 +7,27 @@ WebSocket protocol, version 2.5.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import BinaryIO, Final
 
-from fastweb._speedups.response import Head
+from fastweb._speedups.request import find_header
+from fastweb._speedups.response import Head, check_trailers, interim_fields
+from fastweb.concurrency import run_in_threadpool
 from fastweb.exceptions import ClientDisconnect
 from fastweb.types import Message, Receive, ResponseHead, Scope, Send
 
 __all__ = ["ASGIStream"]
+
+#: Bytes of a file that are read at once, for a server that takes no files.
+_PIECE: Final = 256 * 1024
+
+
+def _read_at(descriptor: int, offset: int, count: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, count, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)  # Windows
+    return os.read(descriptor, count)
 
 
 class ASGIStream:
@@ -45,6 +59,14 @@ class ASGIStream:
         self.finished = False
         self.disconnected = False
         self._unsent: list[Message] = []
+        #: The server has been told that trailers will come.
+        self._trailing = False
+        extensions = scope.get("extensions") or {}
+        is_http = scope["type"] == "http"
+        #: See `fastweb.types.Stream`. ASGI knows one interim answer, 103.
+        self.takes_interim = is_http and "http.response.early_hint" in extensions
+        self.takes_trailers = is_http and "http.response.trailers" in extensions
+        self._takes_pieces_of_files = is_http and "http.response.zerocopysend" in extensions
 
     @property
     def gone(self) -> bool:
@@ -75,13 +97,25 @@ class ASGIStream:
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Send the head of an answer whose body comes in pieces."""
-        self._begin(status, list(Head(status, headers).headers))
+        fields = list(Head(status, headers).headers)
+        self._begin(status, fields)
+        if self.takes_trailers and find_header(fields, b"trailer") is not None:
+            self._trailing = self._unsent[-1]["trailers"] = True
 
     def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         if self.started:
             raise RuntimeError("this request has been answered already")
         self.started = True
         self._unsent.append({"type": f"{self._kind}.response.start", "status": status, "headers": headers})
+
+    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """Send an interim answer: early hints, where the server takes them; its links are all it takes."""
+        if self.started:
+            raise RuntimeError("an interim answer comes before the answer")
+        fields = interim_fields(status, headers)
+        if status == 103 and self.takes_interim:
+            links = [value for name, value in fields if name == b"link"]
+            self._unsent.append({"type": "http.response.early_hint", "links": links})
 
     async def send(self, data: bytes) -> None:
         """Send a piece of the body."""
@@ -93,11 +127,38 @@ class ASGIStream:
             self.disconnected = True
             raise ClientDisconnect() from None
 
-    def finish(self) -> None:
-        """End the answer."""
+    async def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
+        """Send a piece of a file: as such, where the server takes it (ASGI, extension
+        "http.response.zerocopysend"), else as its bytes."""
+        if self._takes_pieces_of_files:
+            await self.drain()
+            message: Message = {"type": "http.response.zerocopysend", "file": file, "more_body": True}
+            try:
+                await self.asgi_send({**message, "offset": offset, "count": count})
+            except OSError:
+                self.disconnected = True
+                raise ClientDisconnect() from None
+            return
+        descriptor = file.fileno()
+        while count:
+            data = await run_in_threadpool(_read_at, descriptor, offset, min(count, _PIECE))
+            if not data:
+                raise RuntimeError("the file is shorter than what was to be sent of it")
+            offset += len(data)
+            count -= len(data)
+            await self.send(data)
+
+    def finish(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """End the answer. Trailers are sent where the server takes them, and the head has announced them
+        (RFC 9110 section 6.6.2): ASGI wants to know at once whether there will be any."""
+        if trailers:
+            check_trailers(trailers)
         if not self.finished:
             self.finished = True
             self._unsent.append({"type": f"{self._kind}.response.body", "body": b"", "more_body": False})
+            if self._trailing:
+                message: Message = {"type": "http.response.trailers", "headers": list(trailers)}
+                self._unsent.append({**message, "more_trailers": False})
 
     async def drain(self) -> None:
         """Hand what was not sent yet to the server."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Protocol, TypeAlias, final
+from typing import Any, BinaryIO, Final, Protocol, TypeAlias, final
 
 __all__ = [
     "ASGIApp",
@@ -86,6 +86,10 @@ class Stream(Protocol):
     started: bool
     #: The client is gone, or has ended its side; what it asked for in full is still answered.
     disconnected: bool
+    #: `inform` reaches the client; where it does not, what it is given is dropped.
+    takes_interim: bool
+    #: `finish(trailers)` reaches the client (it has said `TE: trailers`); else they are dropped.
+    takes_trailers: bool
 
     @property
     def gone(self) -> bool:
@@ -103,6 +107,18 @@ class Stream(Protocol):
     def respond(self, head: ResponseHead, body: bytes) -> None:
         """Send a whole answer; Content-Length is added. It never waits: what is not taken is buffered."""
 
+    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """Send an interim answer before the answer (RFC 9110 section 15.2), such as 103, early hints.
+
+        Arguments:
+            status: 100 to 199, but not 101.
+            headers: as in `start`; fields that frame a body are left out.
+
+        Raises:
+            RuntimeError: the answer has begun.
+            ValueError: the status is another one, or a field cannot be sent.
+        """
+
     async def drain(self) -> None:
         """Wait while too much of the answer is still to be taken by the client."""
 
@@ -116,8 +132,31 @@ class Stream(Protocol):
             fastweb.exceptions.ClientDisconnect: the client went away.
         """
 
-    def finish(self) -> None:
-        """End the answer."""
+    async def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
+        """Send a piece of the body that is a piece of a file; it is sent when this returns, or the client
+        has all but little of it. The file's own position is neither used nor moved.
+
+        Arguments:
+            file: a regular file, open for reading, unbuffered or not. It stays open.
+            offset: the first byte.
+            count: how many bytes.
+
+        Raises:
+            fastweb.exceptions.ClientDisconnect: the client went away.
+            RuntimeError: the file has fewer bytes; the answer is cut.
+            OSError: it cannot be read.
+        """
+
+    def finish(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """End the answer.
+
+        Arguments:
+            trailers: fields behind the body (RFC 9110 section 6.5), dropped where `takes_trailers` is False
+                or the protocol has no place for them.
+
+        Raises:
+            ValueError: a field cannot be sent, or not behind a body (RFC 9110 section 6.5.1).
+        """
 
     async def wait_disconnect(self) -> None:
         """Return when the client is gone, or the answer was sent."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import anyio
 import pytest
@@ -179,3 +180,68 @@ def test_an_endpoint_may_speak_asgi() -> None:
 
     answer = TestClient(app).get("/")
     assert (answer.status_code, answer.headers["x"], answer.text) == (202, "/", "!")
+
+
+EXTENSIONS = ("http.response.early_hint", "http.response.trailers", "http.response.zerocopysend")
+
+
+def extended(*names: str) -> tuple[ASGIStream, list[Any]]:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {**SCOPE, "extensions": {name: {} for name in names}}
+    return ASGIStream(scope, receive, send), sent
+
+
+@pytest.mark.parametrize("names", [EXTENSIONS, ()])
+def test_what_asgi_has_extensions_for(tmp_path: Path, names: tuple[str, ...]) -> None:
+    stream, sent = extended(*names)
+    (tmp_path / "f").write_bytes(b"0123456789")
+
+    async def answer(file: BinaryIO) -> None:
+        stream.inform(103, [(b"link", b"</a>"), (b"x", b"y")])
+        stream.inform(102)
+        stream.start(200, [(b"trailer", b"x-end")])
+        await stream.send_file(file, 2, 3)
+        stream.finish([(b"x-end", b"1")])
+        await stream.drain()
+
+    with open(tmp_path / "f", "rb") as file:
+        anyio.run(answer, file)
+        kinds = [message["type"] for message in sent]
+        if names:
+            assert kinds == [
+                "http.response.early_hint",
+                "http.response.start",
+                "http.response.zerocopysend",
+                "http.response.body",
+                "http.response.trailers",
+            ]
+            assert sent[0]["links"] == [b"</a>"]
+            assert sent[1]["trailers"] is True
+            assert (sent[2]["file"], sent[2]["offset"], sent[2]["count"]) == (file, 2, 3)
+            assert (sent[4]["headers"], sent[4]["more_trailers"]) == ([(b"x-end", b"1")], False)
+            assert stream.takes_interim
+            assert stream.takes_trailers
+        else:
+            assert kinds == ["http.response.start", "http.response.body", "http.response.body"]
+            assert "trailers" not in sent[0]
+            assert (sent[1]["body"], sent[1]["more_body"]) == (b"234", True)
+            assert not stream.takes_interim
+            assert not stream.takes_trailers
+
+
+def test_wrong_trailers_and_interim_answers() -> None:
+    stream, _ = extended(*EXTENSIONS)
+    with pytest.raises(ValueError, match="101"):
+        stream.inform(101)
+    stream.start(200, [])
+    with pytest.raises(RuntimeError, match="before the answer"):
+        stream.inform(103)
+    with pytest.raises(ValueError, match="belongs into"):
+        stream.finish([(b"content-length", b"1")])

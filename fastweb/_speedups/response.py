@@ -17,7 +17,18 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-__all__ = ["HAS_CLOSE", "HAS_DATE", "HAS_LENGTH", "HAS_SERVER", "Head", "check_headers", "head_of"]
+__all__ = [
+    "HAS_CLOSE",
+    "HAS_DATE",
+    "HAS_LENGTH",
+    "HAS_SERVER",
+    "Head",
+    "check_headers",
+    "check_trailers",
+    "head_of",
+    "interim_fields",
+    "interim_lines",
+]
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -48,6 +59,54 @@ def check_headers(headers: Any) -> None:
             raise ValueError(
                 f"the header field {name!r} has a line break or another control character in it: {value!r}"
             )
+
+
+#: What frames a message, routes it, or has to be known before its body: none of these comes behind one.
+_NEVER_BEHIND = frozenset(
+    b"age authorization cache-control connection content-encoding content-length content-location"
+    b" content-range content-type cookie date expect expires host if-match if-modified-since if-none-"
+    b" match if-range if-unmodified-since keep-alive location max-forwards pragma proxy-authenticate"
+    b" proxy-authorization proxy-connection range retry-after set-cookie te trailer transfer-encoding"
+    b" upgrade vary warning www-authenticate".split()
+)
+
+
+def check_trailers(fields: Any) -> None:
+    """Refuse what cannot be sent behind a body (RFC 9110 section 6.5.1).
+
+    Raises:
+        ValueError: a name is no token, or is that of a field which belongs into the head; a value has a
+            control character in it.
+        TypeError: a name or a value is not bytes.
+    """
+    check_headers(fields)
+    for name, _ in fields:
+        if name.lower() in _NEVER_BEHIND:
+            raise ValueError(
+                f"{name!r} belongs into an answer's head, not behind its body (RFC 9110 section 6.5.1)"
+            )
+
+
+def interim_fields(status: int, fields: Any) -> list:
+    """The fields of an interim answer (RFC 9110 section 15.2), without those that frame a body, which it
+    never has (section 8.6; RFC 9112 section 6.1), or speak of the connection.
+
+    Raises:
+        ValueError: the status is none of an interim answer, or is 101, after which there is another protocol;
+            a field cannot be sent.
+        TypeError: a name or a value is not bytes.
+    """
+    if not 100 <= status <= 199 or status == 101:
+        raise ValueError(f"{status} is no status of an interim answer (100 to 199, but 101)")
+    check_headers(fields)
+    left_out = (b"connection", b"content-length", b"transfer-encoding")
+    return [(name, value) for name, value in fields if name.lower() not in left_out]
+
+
+def interim_lines(status: int, fields: Any) -> bytes:
+    """An interim answer as RFC 9112 writes it; its arguments and errors are those of `interim_fields`."""
+    kept = interim_fields(status, fields)
+    return _STATUS_LINES[status] + b"".join(b"%b: %b\r\n" % field for field in kept) + b"\r\n"
 
 
 #: What a head's own fields say, for the protocol that writes it: `Head.flags`.

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-from fastweb._speedups.response import Head
+from fastweb._speedups.request import find_header
+from fastweb._speedups.response import Head, check_trailers, interim_lines
 from fastweb._speedups.stream import BaseStream
+from fastweb.concurrency import run_in_threadpool
 from fastweb.exceptions import ClientDisconnect
 
 if TYPE_CHECKING:
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from fastweb.server.http1 import HTTP1Connection
 
 __all__ = ["HTTP1Stream"]
+
+#: Bytes of a file that are read at once.
+_PIECE: Final = 256 * 1024
 
 
 class HTTP1Stream(BaseStream):
@@ -28,6 +34,34 @@ class HTTP1Stream(BaseStream):
     def limits(self) -> Limits:
         """The bounds that its server was given."""
         return self.connection.hub.limits
+
+    @property
+    def takes_interim(self) -> bool:
+        """Whether the client knows interim answers (RFC 9110 section 15.2: not one of HTTP/1.0)."""
+        return bool(self.http_version == "1.1")
+
+    @property
+    def takes_trailers(self) -> bool:
+        """Whether the client has said that it wants trailers (RFC 9110 section 10.1.4)."""
+        if self.http_version != "1.1":
+            return False
+        field: bytes = find_header(self.headers, b"te") or b""
+        return b"trailers" in [coding.strip().lower() for coding in field.split(b",")]
+
+    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """Send an interim answer; see `fastweb.types.Stream.inform`.
+
+        Raises:
+            RuntimeError: the answer has begun.
+            ValueError: the status is none of an interim answer, or a field cannot be sent.
+        """
+        if self.started:
+            raise RuntimeError("an interim answer comes before the answer")
+        lines = interim_lines(status, headers)
+        if self.takes_interim:
+            if status == 100:
+                self.expects_continue = False
+            self.connection.write(lines)
 
     async def receive(self) -> bytes:
         """The next piece of the body, b"" at its end; see `fastweb.types.Stream.receive`."""
@@ -100,36 +134,79 @@ class HTTP1Stream(BaseStream):
             ClientDisconnect: the client went away.
             RuntimeError: the answer has no head yet, is finished, or is longer than its Content-Length.
         """
-        if self.gone:
-            raise ClientDisconnect()
-        if not self.started or self.finished:
-            raise RuntimeError(
-                "the answer is finished" if self.started else "the answer has not been started"
-            )
+        self._check_sending(len(data))
         connection = self.connection
         if data and not self._bodiless:
             if self._chunked:
                 connection.write(b"%x\r\n%b\r\n" % (len(data), data))
-            elif self._left == -1:
-                connection.write(data)
             else:
-                if len(data) > self._left:
-                    self.abort()
-                    raise RuntimeError("the answer's body is longer than its Content-Length")
-                self._left -= len(data)
                 connection.write(data)
         if connection.writing_paused:
             await self.drain()
             if self.gone:
                 raise ClientDisconnect()
 
-    def finish(self) -> None:
-        """End the answer.
+    def _check_sending(self, size: int) -> None:
+        """See whether so many bytes may be sent now, and count them."""
+        if self.gone:
+            raise ClientDisconnect()
+        if not self.started or self.finished:
+            raise RuntimeError(
+                "the answer is finished" if self.started else "the answer has not been started"
+            )
+        if self._left >= 0 and not self._bodiless:
+            if size > self._left:
+                self.abort()
+                raise RuntimeError("the answer's body is longer than its Content-Length")
+            self._left -= size
+
+    async def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
+        """Send a piece of a file; see `fastweb.types.Stream.send_file`.
+
+        Raises:
+            ClientDisconnect: the client went away.
+            RuntimeError: as `send`; or the file has fewer bytes, then the connection is cut.
+            OSError: the file cannot be read.
+        """
+        if offset < 0 or count < 0:
+            raise ValueError(f"a piece of a file is at 0 or more, and 0 bytes or more: {offset}, {count}")
+        self._check_sending(count)
+        if self._bodiless or not count:
+            return
+        connection = self.connection
+        try:
+            if self._chunked:
+                connection.write(b"%x\r\n" % count)
+            descriptor = file.fileno()
+            while count:
+                data = await run_in_threadpool(os.pread, descriptor, min(count, _PIECE), offset)
+                if not data:
+                    raise RuntimeError("the file is shorter than what was to be sent of it")
+                offset += len(data)
+                count -= len(data)
+                connection.write(data)
+                await self.drain()
+                if self.gone:
+                    raise ClientDisconnect()
+            if self._chunked:
+                connection.write(b"\r\n")
+        except BaseException:
+            # What the client has got is neither all nor nothing: there is no way to go on.
+            if not self.gone and not self.finished:
+                self._left = count
+                self.abort()
+            raise
+
+    def finish(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """End the answer; see `fastweb.types.Stream.finish`.
 
         Raises:
             RuntimeError: it has not begun, or its body is shorter than its Content-Length; then the
                 connection is cut, so that the client knows.
+            ValueError: a trailer cannot be sent.
         """
+        if trailers:
+            check_trailers(trailers)
         if not self.started:
             raise RuntimeError("the answer has not been started")
         if self.finished:
@@ -139,7 +216,11 @@ class HTTP1Stream(BaseStream):
             raise RuntimeError(f"the answer's body is {self._left} bytes shorter than its Content-Length")
         self.finished = True
         if self._chunked:
-            self.connection.write(b"0\r\n\r\n")
+            if trailers and self.takes_trailers:
+                lines = b"".join(b"%b: %b\r\n" % field for field in trailers)
+                self.connection.write(b"0\r\n" + lines + b"\r\n")
+            else:
+                self.connection.write(b"0\r\n\r\n")
         self.connection.answered(self)
 
     def abort(self) -> None:
