@@ -119,6 +119,13 @@ def server_options(function: F) -> F:
     """Address, log, grace and the bounds."""
     return _all(
         [
+            click.option(
+                "--bind",
+                "-b",
+                multiple=True,
+                metavar="ADDRESS",
+                help="Listen here, too: host:port, [::1]:8000, :8000, unix:/path, fd://3; may be repeated.",
+            ),
             _option("--host", words='Name or address; "" for all.', default="127.0.0.1"),
             _option("--port", type=click.IntRange(0, 65535), words="0 takes a free one.", default=8000),
             click.option("--uds", type=click.Path(), help="Listen on this Unix socket instead."),
@@ -171,7 +178,7 @@ def start(app: str | None, options: dict[str, Any]) -> NoReturn:
     """Serve, and leave with the exit code. Options that are None were not given."""
     from fastweb.server import serve
 
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value not in (None, ())}
     given["app_dir"] = os.path.abspath(given.get("app_dir", "."))
     try:
         code = serve(Config.from_options(default_app(app), given), own_process=True)

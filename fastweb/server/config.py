@@ -14,6 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from fastweb.limits import Limits
+from fastweb.server.addresses import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    Address,
+    InheritedAddress,
+    TCPAddress,
+    UnixAddress,
+    parse,
+)
 
 __all__ = [
     "LOG_LEVELS",
@@ -72,8 +81,12 @@ class Config:
         factory: `app` is a function that makes the app.
         app_dir: the directory to import from, put first on `sys.path`; None leaves the path alone.
         script: the file that ran as `__main__`, to be run again as `__mp_main__`, where `app` then is.
-        host: a name or an address; "localhost" is all of its addresses, "" every address of the machine.
-        port: of TCP; 0 takes a free one.
+        bind: addresses to listen on, such as "127.0.0.1:8000", "[::1]:8000", ":8000", "unix:/run/web.sock",
+            "fd://3" (`fastweb.server.addresses`), beside the one that host and port, uds or fd give. With
+            none of all these: the sockets that systemd or gunicorn has handed over, else 127.0.0.1:8000.
+        host: a name or an address; "localhost" is all of its addresses, "" every address of the machine. By
+            default, where a port is given, 127.0.0.1.
+        port: of TCP; 0 takes a free one. By default, where a host is given, 8000.
         uds: the path of a Unix socket to listen on, instead of host and port.
         uds_permissions: the mode of that socket's file. Who may write to it may connect.
         fd: a listening socket that this process was started with, instead of host and port.
@@ -97,8 +110,9 @@ class Config:
     factory: bool = False
     app_dir: str | None = None
     script: str | None = None
-    host: str = "127.0.0.1"
-    port: int = 8000
+    bind: tuple[str, ...] = ()
+    host: str | None = None
+    port: int | None = None
     uds: str | None = None
     uds_permissions: int = 0o666
     fd: int | None = None
@@ -118,7 +132,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.app is None or self.app == "":
             raise ConfigError("no app given: expected module:attribute, such as main:app")
-        _integer("port", self.port, 0, 65535)
+        if self.port is not None:
+            _integer("port", self.port, 0, 65535)
         _integer("workers", self.workers, 1, 4096)
         _integer("backlog", self.backlog, 1, 65535)
         _integer("uds_permissions", self.uds_permissions, 0, 0o777)
@@ -128,8 +143,14 @@ class Config:
             raise ConfigError("uds and fd exclude each other: give one address to listen on")
         if self.uds == "":
             raise ConfigError("uds must be the path of a socket, not an empty string")
-        if not isinstance(self.host, str):
+        if not isinstance(self.host, str | None):
             raise ConfigError(f"host must be a name or an address, not {self.host!r}")
+        if not isinstance(self.bind, tuple) or not all(isinstance(item, str) for item in self.bind):
+            raise ConfigError(f"bind must be a tuple of addresses, not {self.bind!r}")
+        try:
+            self.addresses()
+        except ValueError as error:
+            raise ConfigError(f"bind: {error}") from None
         if self.log_level not in LOG_LEVELS:
             raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}")
         if self.loop not in LOOPS:
@@ -144,6 +165,18 @@ class Config:
             self.limits_of(None)
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from None
+
+    def addresses(self) -> list[Address] | None:
+        """Where to listen; None where nothing is said of it."""
+        found: list[Address] = [parse(item) for item in self.bind]
+        if self.fd is not None:
+            found.append(InheritedAddress(self.fd))
+        elif self.uds is not None:
+            found.append(UnixAddress(self.uds))
+        elif self.host is not None or self.port is not None:
+            host = DEFAULT_HOST if self.host is None else self.host
+            found.append(TCPAddress(host, DEFAULT_PORT if self.port is None else self.port))
+        return found or None
 
     def limits_of(self, app: object) -> Limits:
         """The bounds that an app is served with."""
@@ -167,7 +200,7 @@ class Config:
         bounds: dict[str, Any] = dict(options.get("bounds", {}))
         for name, value in options.items():
             if name in config_names:
-                own[name] = tuple(value) if name == "reload_dirs" else value
+                own[name] = tuple(value) if name in _TUPLES and not isinstance(value, str) else value
             elif name == "timeout_graceful":
                 own["graceful_timeout"] = value
             elif name in limit_names:
@@ -191,8 +224,12 @@ class Config:
         values = json.loads(text)
         if values["limits"] is not None:
             values["limits"] = Limits(**values["limits"])
-        values["reload_dirs"] = tuple(values["reload_dirs"])
+        values.update({name: tuple(values[name]) for name in _TUPLES})
         return cls(**values)
+
+
+#: Fields that are lists in JSON and on the command line.
+_TUPLES = ("bind", "reload_dirs")
 
 
 def _integer(name: str, value: object, low: int, high: int) -> None:

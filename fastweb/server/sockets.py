@@ -11,8 +11,11 @@ import struct
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from fastweb.server.addresses import DEFAULT_HOST, DEFAULT_PORT, TCPAddress, UnixAddress
 from fastweb.server.config import Config, StartupError
+from fastweb.server.systemd import inherited_fds
 
 __all__ = ["BindError", "Listeners", "adopt", "bind", "bind_tcp", "bind_unix", "take_queued"]
 
@@ -28,27 +31,50 @@ class BindError(StartupError):
 
 
 class Listeners:
-    """The sockets of a server. Only the process that bound them closes this: it removes the Unix socket's
-    file, too."""
+    """The sockets of a server. Only the process that bound them closes this: it removes the files of Unix
+    sockets, too.
 
-    def __init__(self, sockets: Sequence[socket.socket], unix_path: str | None = None) -> None:
-        self.sockets = list(sockets)
-        self._unix_path = unix_path
-        self._unix_file = _identity(unix_path) if unix_path is not None else None
+    Arguments:
+        sockets: those that every worker accepts from.
+        unix_paths: the files of the Unix sockets among them.
+        own: for each slot of the supervisor, the TCP sockets that only its worker accepts from: the kernel
+            spreads connections over them (socket(7), SO_REUSEPORT).
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        unix_paths: Sequence[str] = (),
+        own: Sequence[Sequence[socket.socket]] = (),
+    ) -> None:
+        self.shared = list(sockets)
+        self.own = [list(slot) for slot in own]
+        self._unix_files = {path: _identity(path) for path in unix_paths}
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """All of them, each once."""
+        return [sock for slot in self.own for sock in slot] + self.shared
+
+    def of_slot(self, slot: int) -> list[socket.socket]:
+        """Those that the worker of a slot accepts from."""
+        return (self.own[slot] if self.own else []) + self.shared
 
     def addresses(self) -> list[str]:
-        """Each socket as a user would reach it."""
-        return [_address(sock) for sock in self.sockets]
+        """Each address as a user would reach it."""
+        return [_address(sock) for sock in self.of_slot(0)]
 
     def close(self) -> None:
         for sock in self.sockets:
             sock.close()
-        self.sockets.clear()
-        path, self._unix_path = self._unix_path, None
-        # The file may be another server's by now.
-        if path is not None and self._unix_file is not None and _identity(path) == self._unix_file:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+        self.shared.clear()
+        self.own.clear()
+        files, self._unix_files = self._unix_files, {}
+        for path, identity in files.items():
+            # The file may be another server's by now.
+            if identity is not None and _identity(path) == identity:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
 
     def __enter__(self) -> Listeners:
         return self
@@ -57,18 +83,52 @@ class Listeners:
         self.close()
 
 
-def bind(config: Config) -> Listeners:
-    """Listen where the config says.
+def bind(config: Config, slots: int = 1) -> Listeners:
+    """Listen where the config says; where it says nothing, on the sockets that a service manager has handed
+    over, else on the default address.
+
+    Arguments:
+        slots: workers that get TCP sockets of their own, on systems whose kernel spreads connections over
+            such (Linux). Unix sockets and inherited ones are shared.
 
     Raises:
-        BindError: the address is in use, is not this machine's, or may not be used.
+        BindError: an address is in use, is not this machine's, or may not be used; or what was handed over
+            is no socket.
     """
-    if config.fd is not None:
-        return Listeners([adopt(config.fd, config.backlog)])
-    if config.uds is not None:
-        path = os.path.abspath(config.uds)
-        return Listeners([bind_unix(path, config.uds_permissions, config.backlog)], path)
-    return Listeners(bind_tcp(config.host, config.port, config.backlog))
+    try:
+        inherited = inherited_fds()
+    except ValueError as error:
+        raise BindError(str(error), exit_code=2) from None
+    addresses = config.addresses()
+    if addresses is None and inherited:
+        return Listeners([adopt(fd, config.backlog) for fd in inherited])
+    by_name = {name: fd for fd, name in inherited.items() if name}
+    tcp: list[TCPAddress] = []
+    shared: list[socket.socket] = []
+    paths: list[str] = []
+    own: list[list[socket.socket]] = []
+    try:
+        for address in addresses if addresses is not None else [TCPAddress(DEFAULT_HOST, DEFAULT_PORT)]:
+            if isinstance(address, TCPAddress):
+                tcp.append(address)
+            elif isinstance(address, UnixAddress):
+                path = os.path.abspath(address.path)
+                shared.append(bind_unix(path, config.uds_permissions, config.backlog))
+                paths.append(path)
+            elif isinstance(address.fd, int):
+                shared.append(adopt(address.fd, config.backlog))
+            elif address.fd in by_name:
+                shared.append(adopt(by_name[address.fd], config.backlog))
+            else:
+                known = ", ".join(sorted(by_name)) or "none"
+                raise BindError(f"{address}: no socket of that name was handed over ({known})", exit_code=2)
+        own = _bind_tcp(tcp, config.backlog, slots, "--bind" if config.bind else "--host or --port")
+    except BaseException:
+        Listeners(shared, paths, own).close()
+        raise
+    if len(own) == 1:
+        return Listeners([*own[0], *shared], paths)
+    return Listeners(shared, paths, own)
 
 
 def bind_tcp(host: str, port: int, backlog: int = 2048) -> list[socket.socket]:
@@ -82,29 +142,103 @@ def bind_tcp(host: str, port: int, backlog: int = 2048) -> list[socket.socket]:
     Raises:
         BindError: no address could be bound, or one of them is in use.
     """
+    return _bind_tcp([TCPAddress(host, port)], backlog, 1, "--host or --port")[0]
+
+
+_Name = tuple[int, tuple[Any, ...]]
+
+
+def _bind_tcp(
+    addresses: Sequence[TCPAddress], backlog: int, slots: int, option: str
+) -> list[list[socket.socket]]:
+    """Bind each address once for each slot (at least one list comes back)."""
+    resolved = [(address, _resolve(address)) for address in addresses]
+    every = {(family, name[0], name[1]) for _, names in resolved for family, name in names}
+    sockets: list[list[socket.socket]] = [[] for _ in range(slots if _can_multiply() else 1)]
+    seen: set[_Name] = set()
+    try:
+        for address, names in resolved:
+            port = address.port
+            bound = 0
+            missing: OSError | None = None
+            for family, name in names:
+                name = (name[0], port, *name[2:])
+                if port and (family, name) in seen:
+                    bound += 1
+                    continue
+                # "::" takes IPv4 as well, where nothing else is to listen there at the same port.
+                beside = every if address.port else {(other, *at[:2]) for other, at in names}
+                ipv4 = any(other == socket.AF_INET and at == address.port for other, _, at in beside)
+                try:
+                    made = _listen(family, name, backlog, len(sockets), dual=name[0] == "::" and not ipv4)
+                except OSError as error:
+                    if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                        raise _bind_error(str(name[0]), port, error, option) from None
+                    missing = error
+                    continue
+                for slot, sock in zip(sockets, made, strict=True):
+                    slot.append(sock)
+                port = made[0].getsockname()[1]
+                seen.add((family, (name[0], port, *name[2:])))
+                bound += 1
+            if not bound:
+                missing = missing or OSError(errno.EADDRNOTAVAIL, "no address")
+                raise _bind_error(address.host, address.port, missing, option)
+    except BaseException:
+        for slot in sockets:
+            for sock in slot:
+                sock.close()
+        raise
+    return sockets
+
+
+def _resolve(address: TCPAddress) -> list[_Name]:
+    host = address.host
     # As bytes, where it is ASCII: for a str the codec of international names is loaded, and unicodedata.
     name = host.encode() if host.isascii() else host
     try:
         found = socket.getaddrinfo(
-            name or None, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+            name or None,
+            address.port,
+            type=socket.SOCK_STREAM,
+            proto=socket.IPPROTO_TCP,
+            flags=socket.AI_PASSIVE,
         )
     except (socket.gaierror, UnicodeError) as error:
-        raise BindError(f"cannot listen on {host}:{port}: the host is not known ({_words(error)})") from None
-    addresses = list(dict.fromkeys((item[0], item[4]) for item in found))
+        raise BindError(f"cannot listen on {address}: the host is not known ({_words(error)})") from None
+    return list(dict.fromkeys((item[0], item[4]) for item in found))
+
+
+def _can_multiply() -> bool:
+    """Elsewhere (BSD, macOS) SO_REUSEPORT gives every connection to one of the sockets."""
+    return sys.platform == "linux"
+
+
+def _listen(
+    family: int, name: tuple[Any, ...], backlog: int, count: int, *, dual: bool
+) -> list[socket.socket]:
+    """Some sockets that listen on the same address: with SO_REUSEPORT, if there are several.
+
+    With it, another server of this user could listen there, too, and take a part of the connections without
+    anybody noticing: so the address is taken without it first.
+    """
     sockets: list[socket.socket] = []
-    missing: OSError | None = None
     try:
-        for family, address in addresses:
-            if port == 0 and sockets:
-                address = (address[0], sockets[0].getsockname()[1], *address[2:])
-            try:
-                sockets.append(_listen(family, address, backlog, alone=len(addresses) == 1))
-            except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    raise _bind_error(str(address[0]), int(address[1]), error) from None
-                missing = error
-        if not sockets:
-            raise _bind_error(host, port, missing or OSError(errno.EADDRNOTAVAIL, "no address"))
+        first = _socket(family, dual=dual)
+        sockets.append(first)
+        first.bind(name)
+        if count > 1:
+            name = (name[0], first.getsockname()[1], *name[2:])
+            first.close()
+            sockets.clear()
+            for _ in range(count):
+                sock = _socket(family, dual=dual)
+                sockets.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                sock.bind(name)
+        for sock in sockets:
+            sock.listen(backlog)
+            sock.setblocking(False)
     except BaseException:
         for sock in sockets:
             sock.close()
@@ -112,7 +246,7 @@ def bind_tcp(host: str, port: int, backlog: int = 2048) -> list[socket.socket]:
     return sockets
 
 
-def _listen(family: int, address: tuple[object, ...], backlog: int, *, alone: bool) -> socket.socket:
+def _socket(family: int, *, dual: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
@@ -122,11 +256,7 @@ def _listen(family: int, address: tuple[object, ...], backlog: int, *, alone: bo
         elif hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         if family == socket.AF_INET6 and hasattr(socket, "IPPROTO_IPV6"):
-            # "::" alone takes IPv4 as well; beside "0.0.0.0" it must leave that to it.
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if alone and address[0] == "::" else 1)
-        sock.bind(address)
-        sock.listen(backlog)
-        sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
     except BaseException:
         sock.close()
         raise
@@ -208,6 +338,7 @@ def adopt(fd: int, backlog: int = 2048) -> socket.socket:
             raise BindError(f"file descriptor {fd} is no stream socket", exit_code=2)
         sock.listen(backlog)
         sock.setblocking(False)
+        sock.set_inheritable(False)  # Workers are handed it by number.
     except BaseException as error:
         sock.detach()  # It is not ours to close.
         if isinstance(error, OSError):
@@ -251,16 +382,27 @@ def _address(sock: socket.socket) -> str:
     return f"unix:{os.fsdecode(name)}"
 
 
-def _bind_error(host: str, port: int, error: OSError) -> BindError:
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _bind_error(host: str, port: int, error: OSError, option: str) -> BindError:
+    where = TCPAddress(host, port)
+    host_option, _, port_option = option.partition(" or ")
+    port_option = port_option or host_option
     if error.errno == errno.EADDRINUSE:
-        return BindError(f"{where} is in use by {_holder(port)}: stop it, or choose another port with --port")
+        return BindError(
+            f"{where} is in use by {_holder(port)}: stop it, or choose another port with {port_option}"
+        )
     if error.errno in (errno.EACCES, errno.EPERM):
-        hint = "; ports below 1024 need privileges: choose another with --port" if 0 < port < 1024 else ""
-        return BindError(f"cannot listen on {where}: permission denied{hint}")
+        hint = (
+            "; ports below 1024 need privileges (root, CAP_NET_BIND_SERVICE, or a socket from systemd):"
+            f" choose another with {port_option}"
+        )
+        return BindError(f"cannot listen on {where}: permission denied{hint if 0 < port < 1024 else ''}")
     if error.errno == errno.EADDRNOTAVAIL:
         return BindError(
-            f"cannot listen on {where}: this machine has no such address; choose another with --host"
+            f"cannot listen on {where}: this machine has no such address; choose another with {host_option}"
+        )
+    if error.errno == errno.EINVAL and host.lower().startswith("fe80:") and "%" not in host:
+        return BindError(
+            f"cannot listen on {where}: a link-local address needs its interface, as in [{host}%eth0]:{port}"
         )
     return BindError(f"cannot listen on {where}: {_words(error)}")
 

@@ -34,6 +34,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fastweb.server import systemd
 from fastweb.server.config import Config, StartupError, banner, configure_logging
 from fastweb.server.sockets import Listeners, bind
 from fastweb.server.worker import ORDER_VARIABLE, WorkerOrder
@@ -205,6 +206,7 @@ class Supervisor:
         if self._stopping:
             return
         self._stopping = True
+        systemd.notify("STOPPING=1")
         # In this order: workers take what waits in the queue once the pipe ends (`Server.last`), and the
         # queue is gone with the last process that has the socket. If that were this one, what came meanwhile
         # would be lost.
@@ -230,6 +232,7 @@ class Supervisor:
         ready."""
         if not self._stopping and not self._renewals:
             logger.info("Restarting %d workers, one at a time", self.config.workers)
+            systemd.notify_reloading()
             self._renewals.extend(range(self.config.workers))
             self._renew_next()
 
@@ -244,6 +247,7 @@ class Supervisor:
                 self._spawn(self._renewals[0]).replaces = ready[0]
                 return
             self._renewals.popleft()  # It starts anyway.
+        systemd.notify("READY=1")
 
     # --- Workers ---
 
@@ -323,6 +327,7 @@ class Supervisor:
         elif sum(item.stage == "ready" for item in self._workers.values()) == self.config.workers:
             self._was_ready = True
             banner(self.config, self._listeners.addresses())
+            systemd.notify("READY=1", f"MAINPID={os.getpid()}")
         old, worker.replaces = worker.replaces, None
         if old is not None:
             if old.stage == "ready" and old.pid in self._workers:
@@ -373,6 +378,7 @@ class Supervisor:
         if self._renewals:
             logger.error("The restart is given up: the old workers go on")
             self._renewals.clear()
+            systemd.notify("READY=1")
         self._start_failures += 1
         serving = any(worker.stage == "ready" for worker in self._workers.values())
         first = not self._was_ready and not serving

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from fastweb.server import systemd
 from fastweb.server.config import Config, StartupError, banner, configure_logging, report
 from fastweb.server.lifespan import Lifespan
 from fastweb.server.loading import load_app, user_error
@@ -168,6 +169,7 @@ class Server:
             if self._on_started is not None:
                 self._on_started(self)
             await self._stop.wait()
+            systemd.notify("STOPPING=1")
             # Turns of the loop, in which a supervisor's last word may come (see `last`).
             for _ in range(2):
                 await asyncio.sleep(0)
@@ -341,6 +343,7 @@ def run_single(config: Config, *, own_process: bool = False) -> int:
 
     def started(server: Server) -> None:
         banner(config, server.addresses)
+        systemd.notify("READY=1")
 
     with bind(config) as listeners:
         server = Server(load_app(config), config, sockets=listeners.sockets, on_started=started)

@@ -33,7 +33,7 @@ from fastweb.server.config import (
         ({"uds": "a", "fd": 3}, "exclude"),
         ({"uds": ""}, "uds"),
         ({"uds_permissions": 0o1000}, "uds_permissions"),
-        ({"host": None}, "host"),
+        ({"host": 7}, "host"),
         ({"log_level": "loud"}, "critical, error"),
         ({"loop": "trio"}, "uvloop, asyncio"),
         ({"graceful_timeout": -1}, "graceful_timeout"),
@@ -99,7 +99,12 @@ def test_an_option_that_does_not_exist() -> None:
 
 def test_it_goes_to_another_process_and_back() -> None:
     config = Config(
-        app="main:app", reload_dirs=("a", "b"), limits=Limits(head_size=1), uds="x", bounds={"body_size": 2}
+        app="main:app",
+        reload_dirs=("a", "b"),
+        bind=(":80",),
+        limits=Limits(head_size=1),
+        uds="x",
+        bounds={"body_size": 2},
     )
     assert Config.from_json(config.to_json()) == config
     with pytest.raises(ConfigError, match="another process"):

@@ -108,9 +108,9 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
 @needs_unix
 def test_the_socket_of_a_successor_is_not_removed(tmp_path: Path) -> None:
     path = str(tmp_path / "web.sock")
-    first = Listeners([bind_unix(path)], path)
+    first = Listeners([bind_unix(path)], [path])
     os.unlink(path)
-    with Listeners([bind_unix(path)], path):
+    with Listeners([bind_unix(path)], [path]):
         first.close()
         assert os.path.exists(path)
 
