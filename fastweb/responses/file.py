@@ -131,11 +131,17 @@ class FileResponse(Response):
             stream.respond(Head(chosen.status, chosen.headers), await self._read(chosen))
             await stream.drain()
         else:
-            stream.start(chosen.status, chosen.headers)
-            async with aclosing(self._pieces(chosen)) as pieces:
-                async for piece, _ in pieces:
-                    await stream.send(piece)
-            stream.finish()
+            async with _open(self.path) as file:
+                stream.start(chosen.status, chosen.headers)
+                for start, end in chosen.ranges:
+                    if chosen.part_heads is not None:
+                        await stream.send(chosen.part_heads(start, end))
+                    await stream.send_file(file.wrapped, start, end - start)
+                    if chosen.part_heads is not None:
+                        await stream.send(b"\r\n")
+                if chosen.end:
+                    await stream.send(chosen.end)
+                stream.finish()
             await stream.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

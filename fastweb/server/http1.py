@@ -35,8 +35,17 @@ from fastweb._speedups.stream import BaseStream
 from fastweb.exceptions import ClientDisconnect, HTTPException
 from fastweb.server.http1_stream import HTTP1Stream
 
+try:
+    import fcntl
+    from termios import TIOCOUTQ
+except ImportError:  # Windows
+    _UNSENT: int | None = None
+else:
+    _UNSENT = TIOCOUTQ
+
 if TYPE_CHECKING:
     from fastweb.server.connections import Connections
+    from fastweb.server.sendfile import FileSender
 
 __all__ = ["HTTP1Connection"]
 
@@ -82,6 +91,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         #: Bytes that the transport still held at the last sweep that saw a change, and when that was.
         self._unsent = 0
         self._unsent_since = 0.0
+        #: At work while a file is sent beside the transport.
+        self.file_sender: FileSender | None = None
         self._half_closed = False
         self._refused = False
 
@@ -105,6 +116,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         for stream in streams:
             stream.gone = True
             self._client_left(stream)
+        if self.file_sender is not None:
+            self.file_sender.stop()
         self._wake_writers()
 
     def _opened_and_waiting(self) -> list[BaseStream]:
@@ -172,6 +185,23 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         """Write, where there is still somebody to read it."""
         if not self.transport.is_closing():
             self.transport.write(data)
+
+    def is_plain(self) -> bool:
+        """Whether the bytes on the socket are those that are written: no TLS."""
+        return self.transport.get_extra_info("sslcontext") is None
+
+    def _unacknowledged(self) -> int:
+        """Bytes that the kernel still has to send: megabytes, perhaps, so that a slow client takes some for
+        a long time before there is room for more (tcp(7), SIOCOUTQ)."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is None or _UNSENT is None:
+            return 0
+        count = bytearray(4)
+        try:
+            fcntl.ioctl(sock.fileno(), _UNSENT, count)
+        except OSError:
+            return 0
+        return int.from_bytes(count, sys.byteorder)
 
     # What the parser found.
 
@@ -431,7 +461,10 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         limits = self.hub.limits
         phase = self.phase
         unsent = self.transport.get_write_buffer_size()
+        if self.file_sender is not None:
+            unsent += self.file_sender.left
         if unsent:
+            unsent += self._unacknowledged()
             if unsent != self._unsent:
                 self._unsent = unsent
                 self._unsent_since = now

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -12,6 +11,7 @@ from fastweb._speedups.response import Head, check_trailers, interim_lines
 from fastweb._speedups.stream import BaseStream
 from fastweb.concurrency import run_in_threadpool
 from fastweb.exceptions import ClientDisconnect
+from fastweb.server import sendfile
 
 if TYPE_CHECKING:
     from fastweb.limits import Limits
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HTTP1Stream"]
 
-#: Bytes of a file that are read at once.
+#: Bytes of a file that a thread reads at once.
 _PIECE: Final = 256 * 1024
+
+#: A piece of a file up to so many bytes is read and written.
+_SMALL: Final = 16 * 1024
 
 
 class HTTP1Stream(BaseStream):
@@ -178,10 +181,14 @@ class HTTP1Stream(BaseStream):
             if self._chunked:
                 connection.write(b"%x\r\n" % count)
             descriptor = file.fileno()
+            if count > _SMALL and sendfile.AVAILABLE and connection.is_plain():
+                sent = await self._send_by_kernel(descriptor, offset, count)
+                offset += sent
+                count -= sent
             while count:
-                data = await run_in_threadpool(os.pread, descriptor, min(count, _PIECE), offset)
+                data = await run_in_threadpool(sendfile.read, descriptor, offset, min(count, _PIECE))
                 if not data:
-                    raise RuntimeError("the file is shorter than what was to be sent of it")
+                    raise sendfile.ShortFileError()
                 offset += len(data)
                 count -= len(data)
                 connection.write(data)
@@ -196,6 +203,30 @@ class HTTP1Stream(BaseStream):
                 self._left = count
                 self.abort()
             raise
+
+    async def _send_by_kernel(self, descriptor: int, offset: int, count: int) -> int:
+        """Send a piece of a file by sendfile, once the transport has nothing left to write; returns how many
+        bytes were sent: fewer where this file is none for sendfile."""
+        connection = self.connection
+        transport = connection.transport
+        if self.gone or transport.is_closing():
+            raise ClientDisconnect()
+        transport.set_write_buffer_limits(high=0)
+        try:
+            await self.drain()
+            if self.gone or transport.is_closing():
+                raise ClientDisconnect()
+            sender = sendfile.FileSender(connection.loop, transport, descriptor, offset, count)
+            connection.file_sender = sender
+            await sender.send()
+        except OSError as error:
+            if error.errno not in sendfile.UNSUITABLE:
+                raise
+        finally:
+            connection.file_sender = None
+            if not transport.is_closing():
+                transport.set_write_buffer_limits(high=self.limits.write_buffer)
+        return count - sender.left
 
     def finish(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         """End the answer; see `fastweb.types.Stream.finish`.

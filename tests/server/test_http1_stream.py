@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pytest
 
 from fastweb._speedups.response import Head
+from fastweb.server import sendfile
 
 if TYPE_CHECKING:
     from tests.server.conftest import LoopServer
@@ -197,7 +198,7 @@ def test_a_file_that_is_too_short(
         client = server.connect().send(get(path))
         client.interim()
         assert size <= len(client.rest()) < size + 20
-    assert [record.exc_info[0] for record in caplog.records] == [RuntimeError] * 2  # type: ignore[index]
+    assert [record.exc_info[0] for record in caplog.records] == [sendfile.ShortFileError] * 2  # type: ignore[index]
 
 
 def test_wrong_pieces_of_a_file(listen: Listen, make_app: Callable[..., Any], large: BinaryIO) -> None:
