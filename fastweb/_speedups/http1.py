@@ -154,6 +154,8 @@ class BaseConnection(StreamOwner):
     parsing = cython.declare(object, visibility="public")
     queue = cython.declare(object, visibility="readonly")
     access_log = cython.declare(object, visibility="readonly")
+    #: A listed proxy has connected: what it says of its client counts.
+    proxied = cython.declare(cython.bint, visibility="public")
     #: The last Host field that was found valid, so that its like needs no second look.
     valid_host = cython.declare(bytes, visibility="public")
     #: The field that frames the body of a request which asks for an upgrade: the parser leaves such a body
@@ -175,6 +177,7 @@ class BaseConnection(StreamOwner):
     _lengths: cython.int
     _unusual: cython.bint
     _connection_seen: cython.bint
+    _forwarded: cython.bint
     _pumping: cython.bint
     _max_head: cython.Py_ssize_t
     _max_target: cython.Py_ssize_t
@@ -202,6 +205,7 @@ class BaseConnection(StreamOwner):
         self.parsing = None
         self.queue = deque()
         self.access_log = access_log
+        self.proxied = False
         self.valid_host = None
         self.unread = None
         self.upgrade_body = None
@@ -219,6 +223,7 @@ class BaseConnection(StreamOwner):
         self._lengths = 0
         self._unusual = False
         self._connection_seen = False
+        self._forwarded = False
         self._pumping = False
         self._max_head = limits.head_size
         self._max_target = limits.target_size
@@ -254,6 +259,7 @@ class BaseConnection(StreamOwner):
         self._lengths = 0
         self._unusual = False
         self._connection_seen = False
+        self._forwarded = False
         self.in_head = True
         if self.phase == _IDLE:
             self.phase = _HEAD
@@ -287,6 +293,9 @@ class BaseConnection(StreamOwner):
         elif size == 7:
             if name == b"upgrade":
                 self._unusual = True
+        elif size == 9:
+            if name == b"forwarded":
+                self._forwarded = True
         elif size == 10:
             if name == b"connection":
                 self._connection_seen = True
@@ -295,12 +304,17 @@ class BaseConnection(StreamOwner):
                 self._lengths += 1
                 if self._lengths > 1 or not self._is_short_length(value):
                     self._unusual = True
+        elif size == 15:
+            if name == b"x-forwarded-for":
+                self._forwarded = True
         elif size == 16:
             if name == b"proxy-connection":
                 self._connection_seen = True  # llhttp heeds it, too
         elif size == 17:
             if name == b"transfer-encoding":
                 self._unusual = True
+            elif name == b"x-forwarded-proto":
+                self._forwarded = True
         headers.append((name, value))
 
     @cython.cfunc
@@ -330,6 +344,8 @@ class BaseConnection(StreamOwner):
             method = parser.get_method().decode("ascii")
         stream = self._make_stream(self, method, self._target, self._headers, version, not keep_alive)
         self.parsing = stream
+        if self._forwarded and self.proxied:
+            self.read_forwarded(stream)
         if (
             self._unusual
             or self._hosts != 1
@@ -519,7 +535,8 @@ class BaseConnection(StreamOwner):
         hub: BaseHub = self.hub
         hub.requests_total += 1
         if self.access_log is not None:
-            self.access_log(self.client, stream.method, stream.raw_target, stream.http_version, stream.status)
+            client = self.client if stream.forwarded is None else stream.forwarded[0]
+            self.access_log(client, stream.method, stream.raw_target, stream.http_version, stream.status)
         if stream.waiters is not None:
             stream.wake()
         if stream is not self.current:
@@ -553,6 +570,9 @@ class BaseConnection(StreamOwner):
             self.pump()
 
     # What the subclass has.
+
+    def read_forwarded(self, stream: BaseStream) -> None:
+        raise NotImplementedError
 
     def check_head(self, stream: BaseStream, hosts: int) -> None:
         raise NotImplementedError

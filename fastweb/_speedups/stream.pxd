@@ -33,6 +33,8 @@ cdef class BaseStream:
     cdef public object body_error
     # Futures of those who wait for the body or for the end.
     cdef public object waiters
+    # (client, scheme), as a proxy has said; None where the connection's own count.
+    cdef public object forwarded
     # The status that was sent; before that, the status of the refusal that is to be sent.
     cdef public int status
     cdef object _path

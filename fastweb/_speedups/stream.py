@@ -50,6 +50,7 @@ class BaseStream:
         self.asked = False
         self.body_error: Any = None
         self.waiters: Any = None
+        self.forwarded: Any = None
         self.status = 0
         self._path: Any = None
         self._raw_path: Any = None
@@ -110,11 +111,11 @@ class BaseStream:
 
     @property
     def scheme(self) -> Any:
-        return self.connection.scheme
+        return self.connection.scheme if self.forwarded is None else self.forwarded[1]
 
     @property
     def client(self) -> Any:
-        return self.connection.client
+        return self.connection.client if self.forwarded is None else self.forwarded[0]
 
     @property
     def server(self) -> Any:

@@ -143,6 +143,23 @@ def server_options(function: F) -> F:
             _option(
                 "--server-header/--no-server-header", default="on", words="Send a Server field in answers."
             ),
+            _option(
+                "--proxy-headers/--no-proxy-headers",
+                default="on",
+                words="Believe listed proxies what they say of the client.",
+            ),
+            click.option(
+                "--forwarded-allow-ips",
+                metavar="LIST",
+                help="The listed proxies: addresses, networks, unix:, or * for whoever connects, with commas."
+                "  [default: FORWARDED_ALLOW_IPS in the environment, else this machine]",
+            ),
+            _option(
+                "--forwarded-field",
+                type=click.Choice(["x-forwarded-for", "forwarded"]),
+                words="What they write; the other kind is not read.",
+                default="x-forwarded-for",
+            ),
             _option("--loop", type=click.Choice(LOOPS), words="The event loop.", default="auto"),
             _option(
                 "--timeout-graceful",

@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from fastweb.limits import Limits
 from fastweb.server.addresses import (
@@ -23,6 +23,9 @@ from fastweb.server.addresses import (
     UnixAddress,
     parse,
 )
+
+if TYPE_CHECKING:
+    from fastweb.server.proxy import Proxies
 
 __all__ = [
     "LOG_LEVELS",
@@ -91,6 +94,12 @@ class Config:
         uds_permissions: the mode of that socket's file. Who may write to it may connect.
         fd: a listening socket that this process was started with, instead of host and port.
         backlog: connections that may wait to be accepted.
+        proxy_headers: believe listed proxies what they say of the client and of its scheme.
+        forwarded_allow_ips: who is a listed proxy: addresses, networks, "unix:", "*" (`Proxies`), with commas
+            or as a sequence; by default FORWARDED_ALLOW_IPS in the environment, else programs of this
+            machine.
+        forwarded_field: what they write: "x-forwarded-for" (and X-Forwarded-Proto), or "forwarded" (RFC
+            7239). The other kind comes from the client and is not read.
         workers: processes that serve.
         reload: start the one worker again when a source file changes.
         reload_dirs: directories to watch; by default `app_dir`, else the current one.
@@ -117,6 +126,9 @@ class Config:
     uds_permissions: int = 0o666
     fd: int | None = None
     backlog: int = 2048
+    proxy_headers: bool = True
+    forwarded_allow_ips: str | Sequence[str] | None = None
+    forwarded_field: str = "x-forwarded-for"
     workers: int = 1
     reload: bool = False
     reload_dirs: tuple[str, ...] = ()
@@ -161,6 +173,7 @@ class Config:
             raise ConfigError("reload and more than one worker exclude each other: leave one of them out")
         if not isinstance(self.limits, Limits | None):
             raise ConfigError(f"limits must be fastweb.limits.Limits, not {self.limits!r}")
+        self._check_proxies()
         try:
             self.limits_of(None)
         except (TypeError, ValueError) as error:
@@ -177,6 +190,26 @@ class Config:
             host = DEFAULT_HOST if self.host is None else self.host
             found.append(TCPAddress(host, DEFAULT_PORT if self.port is None else self.port))
         return found or None
+
+    def _check_proxies(self) -> None:
+        if self.forwarded_field not in ("x-forwarded-for", "forwarded"):
+            raise ConfigError(
+                f"forwarded_field must be x-forwarded-for or forwarded, not {self.forwarded_field!r}"
+            )
+        if self.forwarded_allow_ips is not None or "FORWARDED_ALLOW_IPS" in os.environ:
+            try:
+                self.proxies()
+            except (TypeError, ValueError, AttributeError) as error:
+                raise ConfigError(f"forwarded_allow_ips: {error}") from None
+
+    def proxies(self) -> Proxies:
+        """The listed proxies."""
+        from fastweb.server.proxy import DEFAULT_PROXIES, Proxies
+
+        listed = self.forwarded_allow_ips
+        if listed is None:
+            listed = os.environ.get("FORWARDED_ALLOW_IPS", DEFAULT_PROXIES)
+        return Proxies(listed, self.forwarded_field)
 
     def limits_of(self, app: object) -> Limits:
         """The bounds that an app is served with."""

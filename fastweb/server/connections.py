@@ -12,6 +12,7 @@ from fastweb._speedups.response import HAS_DATE, HAS_SERVER
 from fastweb._speedups.runner import Runner
 from fastweb.limits import Limits
 from fastweb.server.http1 import HTTP1Connection
+from fastweb.server.proxy import Proxies
 from fastweb.types import StreamApp
 
 __all__ = ["Connections"]
@@ -30,6 +31,7 @@ class Connections(BaseHub):
         access_log: called with (client, method, target, http_version, status) for each answer; None logs
             nothing.
         server_header: whether answers say "server: fastweb".
+        proxies: those who are believed what they say of their clients; None believes nobody.
 
     Attributes:
         interval: seconds between two sweeps: less than `SWEEP` where a time limit is that short.
@@ -49,7 +51,9 @@ class Connections(BaseHub):
         loop: asyncio.AbstractEventLoop,
         access_log: Callable[..., None] | None = None,
         server_header: bool = True,
+        proxies: Proxies | None = None,
     ) -> None:
+        self.proxies = proxies
         self.app = app
         self.limits = limits
         self.loop = loop

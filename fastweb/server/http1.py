@@ -34,6 +34,7 @@ from fastweb._speedups.response import Head
 from fastweb._speedups.stream import BaseStream
 from fastweb.exceptions import ClientDisconnect, HTTPException
 from fastweb.server.http1_stream import HTTP1Stream
+from fastweb.server.proxy import unmapped
 
 try:
     import fcntl
@@ -45,6 +46,7 @@ else:
 
 if TYPE_CHECKING:
     from fastweb.server.connections import Connections
+    from fastweb.server.proxy_protocol import Origin
     from fastweb.server.sendfile import FileSender
 
 __all__ = ["HTTP1Connection"]
@@ -95,6 +97,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         self.file_sender: FileSender | None = None
         self._half_closed = False
         self._refused = False
+        #: What the PROXY protocol has said before this connection was made.
+        self.origin: Origin | None = None
 
     # asyncio.BaseProtocol
 
@@ -102,10 +106,22 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         """A client has connected."""
         self.attach(transport, httptools.HttpRequestParser(self))
         cast(asyncio.Transport, transport).set_write_buffer_limits(high=self.hub.limits.write_buffer)
+        listening = transport.get_extra_info("sockname")
         self.client = _address(transport.get_extra_info("peername"))
-        self.server = _address(transport.get_extra_info("sockname"))
+        self.server = _address(listening)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
+        proxies = self.hub.proxies
+        origin = self.origin
+        if origin is not None:
+            if not origin.own:
+                self.client, self.server = origin.client, origin.server
+            if origin.tls:
+                self.scheme = "https"
+            # Behind such a proxy may be anybody: only an address that is listed as such counts.
+            self.proxied = proxies is not None and not origin.own and proxies.lists(self.client)
+        elif proxies is not None:
+            self.proxied = proxies.trusts(self.client, listening)
         self.hub.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -204,6 +220,11 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         return int.from_bytes(count, sys.byteorder)
 
     # What the parser found.
+
+    def read_forwarded(self, stream: BaseStream) -> None:
+        """A listed proxy has sent a request with fields that tell of its client."""
+        if self.hub.proxies is not None:
+            stream.forwarded = self.hub.proxies.forwarded(stream.headers, self.client, self.scheme)
 
     def check_head(self, stream: BaseStream, hosts: int) -> None:
         """A head that is not the plain GET of an origin-form target from a known Host.
@@ -532,7 +553,7 @@ class _WithoutHead:
 def _address(value: Any) -> tuple[str, int] | None:
     """(host, port) of a socket's name; None for a Unix socket's."""
     if isinstance(value, tuple) and len(value) >= 2:
-        return str(value[0]), int(value[1])
+        return unmapped(str(value[0])), int(value[1])
     return None
 
 

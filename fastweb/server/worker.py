@@ -157,6 +157,7 @@ class Server:
             loop=loop,
             access_log=log,
             server_header=config.server_header,
+            proxies=config.proxies() if config.proxy_headers else None,
         )
         servers: list[asyncio.AbstractServer] = []
         connections.start()

@@ -25,6 +25,7 @@ from fastweb import _speedups
 from fastweb._speedups.response import Head
 from fastweb.limits import Limits
 from fastweb.server.connections import Connections
+from fastweb.server.proxy import Proxies
 
 #: Where the fastweb under test is.
 ROOT = str(Path(_speedups.__file__).parent.parent.parent)
@@ -469,8 +470,11 @@ def listen(loop_name: str) -> Iterator[Callable[..., LoopServer]]:
     may be left of any connection, and the loop must have had no complaint."""
     servers: list[LoopServer] = []
 
-    def listen(app: Any, *, server_header: bool = True, **limits: Any) -> LoopServer:
-        servers.append(LoopServer(app, loop_name, Limits(**limits), server_header=server_header))
+    def listen(
+        app: Any, *, server_header: bool = True, proxies: Proxies | None = None, **limits: Any
+    ) -> LoopServer:
+        options = {"server_header": server_header, "proxies": proxies}
+        servers.append(LoopServer(app, loop_name, Limits(**limits), **options))
         return servers[-1]
 
     try:
