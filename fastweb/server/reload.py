@@ -20,8 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fastweb.server.config import Config, ConfigError, StartupError, configure_logging, report
-from fastweb.server.supervisor import Supervisor, interpreter_options
-from fastweb.server.worker import ORDER_VARIABLE, WorkerOrder
+from fastweb.server.order import ORDER_VARIABLE, Order
+from fastweb.server.processes import interpreter_options
+from fastweb.server.slots import Slot
+from fastweb.server.supervisor import Supervisor
 
 __all__ = ["Reloader", "run_reloading", "watch", "watched_directories"]
 
@@ -156,14 +158,14 @@ class Reloader(Supervisor):
             logger.info("%s changed: restarting", os.fsdecode(paths[0]))
             self.renew_all()
 
-    def _occupied(self, slot: int) -> bool:
+    def _occupied(self, slot: Slot) -> bool:
         # The old one goes first: two at a time would both hold the app's files and ports.
         return bool(self._workers)
 
     def _start_failed(self, slot: int, error: StartupError, *, reported: bool = True) -> None:
         report(error)
         logger.info("Waiting for a change")
-        self._not_before[slot] = float("inf")
+        self._slots[slot].not_before = float("inf")
 
 
 def _run_portable(config: Config) -> int:
@@ -181,14 +183,12 @@ def _run_portable(config: Config) -> int:
     directories = watched_directories(config)
     watch(directories, on_change)
     alone = dataclasses.replace(config, reload=False)
-    order = WorkerOrder(
-        config=alone.to_json(), sockets=[], ready_fd=-1, life_fd=-1, path=list(sys.path), argv=list(sys.argv)
-    )
+    order = Order(config=alone.to_json())
     process: subprocess.Popen[bytes] | None = None
     try:
         while True:
             process = subprocess.Popen(
-                [sys.executable, *interpreter_options(), "-m", "fastweb.server.worker"],
+                [sys.executable, *interpreter_options(), "-m", "fastweb.server.worker_process"],
                 env={**os.environ, ORDER_VARIABLE: order.to_json()},
             )
             # With a timeout, since an unbounded wait could not be interrupted by Ctrl+C on Windows.

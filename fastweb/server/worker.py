@@ -1,17 +1,14 @@
-"""One process that serves: loads the app, makes the loop, runs the lifespan, accepts, leaves in good order.
+"""What serves: loads the app, makes the loop, runs the lifespan, accepts, leaves in good order.
 
     load_app -> Server.serve: lifespan start-up -> accept -> stop accepting -> drain -> lifespan shut-down
 
-`python -m fastweb.server.worker` is how the supervisor starts it, with a `WorkerOrder` in the environment.
+A supervisor's worker does so in a process of its own: see `fastweb.server.worker_process`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import importlib
-import json
 import logging
 import os
 import signal
@@ -19,25 +16,22 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain
 from types import FrameType
 from typing import Any
 
 from fastweb.server import systemd
-from fastweb.server.config import Config, StartupError, banner, configure_logging, report
+from fastweb.server.config import Config, StartupError, banner, configure_logging
 from fastweb.server.lifespan import Lifespan
 from fastweb.server.loading import load_app, user_error
 from fastweb.server.sockets import Listeners, bind, take_queued
 from fastweb.types import StreamApp
 
-__all__ = ["Server", "WorkerOrder", "main", "run_server", "run_single"]
+__all__ = ["Server", "exit_later", "loop_factory", "run_server", "run_single"]
 
 logger = logging.getLogger("fastweb.server")
 
-#: Where the supervisor leaves a `WorkerOrder` for the process it starts.
-ORDER_VARIABLE = "FASTWEB_WORKER"
 #: Exit code when the app's lifespan fails to start.
 STARTUP_FAILED = 3
 #: Seconds that a process of ours waits at its end for threads that will not stop (a plain `def` endpoint that
@@ -61,6 +55,7 @@ class Server:
         config: where to listen (unless sockets are given), bounds, log, grace.
         sockets: listening sockets, closed when it stops accepting.
         on_started: called in the loop once it accepts.
+        on_stopping: called in the loop before it stops to.
 
     Attributes:
         started: set once it accepts; to be waited for from another thread.
@@ -77,6 +72,7 @@ class Server:
         *,
         sockets: Sequence[socket.socket] | None = None,
         on_started: Callable[[Server], None] | None = None,
+        on_stopping: Callable[[Server], None] | None = None,
     ) -> None:
         self.app = app
         self.config = config if config is not None else Config(app=app)
@@ -86,6 +82,10 @@ class Server:
         self.last = True
         self._sockets = sockets
         self._on_started = on_started
+        self._on_stopping = on_stopping
+        self._accept: Callable[[socket.socket], Awaitable[asyncio.AbstractServer]] | None = None
+        self._borrowed: dict[int, list[socket.socket]] = {}
+        self._borrowing: dict[int, list[asyncio.AbstractServer]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
@@ -117,6 +117,35 @@ class Server:
             self._stop.set()
         if self._force_asked:
             self._force.set()
+
+    # --- Sockets of a slot that has no worker right now (see `fastweb.server.slots`) ---
+
+    def borrow(self, slot: int, sockets: Sequence[socket.socket]) -> None:
+        """Accept from these sockets, too, until `give_back`. In the loop, while it accepts."""
+        self.give_back(slot)
+        if self._accept is None:
+            for sock in sockets:
+                sock.close()
+            return
+        self._borrowed[slot] = list(sockets)
+        asyncio.ensure_future(self._start_borrowed(slot)).add_done_callback(_look_at)
+
+    async def _start_borrowed(self, slot: int) -> None:
+        for sock in self._borrowed[slot]:
+            if self._accept is None:
+                return
+            server = await self._accept(sock)
+            if slot in self._borrowed and sock in self._borrowed[slot]:
+                self._borrowing.setdefault(slot, []).append(server)
+            else:
+                server.close()
+
+    def give_back(self, slot: int) -> None:
+        """Accept no more from what was borrowed."""
+        for server in self._borrowing.pop(slot, ()):
+            server.close()
+        for sock in self._borrowed.pop(slot, ()):
+            sock.close()
 
     async def serve(self) -> None:
         """Serve until told to stop. `exit_code` then is 0, or 1 if it was forced or the app's shut-down
@@ -160,20 +189,27 @@ class Server:
             proxies=config.proxies() if config.proxy_headers else None,
         )
         servers: list[asyncio.AbstractServer] = []
+
+        def accept(sock: socket.socket) -> Awaitable[asyncio.AbstractServer]:
+            return _start_accepting(loop, connections.make_protocol, sock, config.backlog)
+
         connections.start()
         try:
             for sock in listeners.sockets:
                 # Not all at once: what accepts already is closed below if another cannot.
-                server = await _start_accepting(loop, connections.make_protocol, sock, config.backlog)
-                servers.append(server)
+                servers.append(await accept(sock))  # noqa: PERF401
+            self._accept = accept
             self.started.set()
             if self._on_started is not None:
                 self._on_started(self)
             await self._stop.wait()
             systemd.notify("STOPPING=1")
+            if self._on_stopping is not None:
+                self._on_stopping(self)
             # Turns of the loop, in which a supervisor's last word may come (see `last`).
             for _ in range(2):
                 await asyncio.sleep(0)
+            self._accept = None
             await self._stop_accepting(loop, servers, listeners, connections.make_protocol)
             # Who has just connected, or just got an answer, is about to send a request: that is in flight,
             # too, and its answer says that the connection closes. Closed at once, a busy keep-alive client
@@ -205,8 +241,10 @@ class Server:
         them first."""
         accepted: list[socket.socket] = []
         if self.last and os.name == "posix":
-            for sock in listeners.sockets:
+            for sock in (*listeners.sockets, *chain.from_iterable(self._borrowed.values())):
                 accepted += take_queued(sock, self.config.backlog + 1)
+        for slot in list(self._borrowed):
+            self.give_back(slot)
         for server in servers:
             server.close()
         for connection in accepted:
@@ -236,6 +274,11 @@ async def _start_accepting(
         # Its file is removed by who bound it, not by each worker that stops.
         return await loop.create_unix_server(make_protocol, sock=sock, backlog=backlog, cleanup_socket=False)
     return await loop.create_unix_server(make_protocol, sock=sock, backlog=backlog)
+
+
+def _look_at(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.warning("Cannot accept from another worker's socket: %s", task.exception())
 
 
 async def _unless(event: asyncio.Event, work: Awaitable[Any]) -> bool:
@@ -278,14 +321,14 @@ def run_server(server: Server, *, own_process: bool = False) -> int:
         raise StartupError(
             "an event loop runs in this thread already: in it, await fastweb.server.Server(app).serve()"
         )
-    with _signals(server), asyncio.Runner(loop_factory=_loop_factory(server.config.loop)) as runner:
+    with _signals(server), asyncio.Runner(loop_factory=loop_factory(server.config.loop)) as runner:
         runner.run(server.serve())
         if own_process:
-            _exit_later(server.exit_code)
+            exit_later(server.exit_code)
     return server.exit_code
 
 
-def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     if name != "asyncio":
         try:
             import uvloop
@@ -351,126 +394,7 @@ def run_single(config: Config, *, own_process: bool = False) -> int:
         return run_server(server, own_process=own_process)
 
 
-# --- The supervisor's worker ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOrder:
-    """What the supervisor tells the process that it starts.
-
-    Arguments:
-        config: as JSON.
-        sockets: file descriptors of the listening sockets.
-        ready_fd: the pipe on which the worker says, once, that it accepts, or why it cannot; -1 where there
-            is no supervisor, so that the worker binds and reports for itself.
-        life_fd: a pipe that nobody writes to; it ends when the supervisor stops, however it dies.
-        path: `sys.path` of the supervisor.
-        argv: its `sys.argv`.
-    """
-
-    config: str
-    sockets: list[int]
-    ready_fd: int
-    life_fd: int
-    path: list[str]
-    argv: list[str]
-
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self))
-
-
-class _Supervisor:
-    """The other end of the ready pipe: it is told once."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd: int | None = fd
-
-    def tell(self, message: dict[str, Any]) -> None:
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            with contextlib.suppress(OSError), os.fdopen(fd, "wb") as pipe:
-                pipe.write(json.dumps(message).encode() + b"\n")
-
-    def tell_error(self, error: StartupError) -> int:
-        self.tell({"error": error.message, "details": error.details, "code": error.exit_code})
-        return error.exit_code
-
-
-def main() -> int:
-    """The process of a worker. Returns its exit code."""
-    text = os.environ.pop(ORDER_VARIABLE, None)
-    if text is None:
-        report(StartupError("fastweb.server.worker is started by a supervisor: use `fastweb run module:app`"))
-        return 2
-    order = WorkerOrder(**json.loads(text))
-    sys.path[:] = order.path
-    sys.argv[:] = order.argv
-    return _alone(order) if order.ready_fd < 0 else _supervised(order)
-
-
-def _alone(order: WorkerOrder) -> int:
-    try:
-        return run_single(Config.from_json(order.config), own_process=True)
-    except StartupError as error:
-        report(error)
-        return error.exit_code
-
-
-def _supervised(order: WorkerOrder) -> int:
-    # The terminal's SIGINT goes to all of its processes; here it is the supervisor that decides. A handler,
-    # not SIG_IGN, which the user's subprocesses would inherit. It came blocked, so that it could not hit
-    # before this line.
-    signal.signal(signal.SIGINT, lambda _number, _frame: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    for fd in (*order.sockets, order.ready_fd, order.life_fd):
-        os.set_inheritable(fd, False)
-    supervisor = _Supervisor(order.ready_fd)
-    try:
-        code = _work(order, supervisor)
-    except StartupError as error:
-        code = supervisor.tell_error(error)
-    except SystemExit as error:
-        supervisor.tell_error(StartupError(f"the app called sys.exit({error.code!r}) as it started"))
-        code = error.code if isinstance(error.code, int) else 1
-    except Exception as error:
-        details = traceback.format_exc()
-        logger.error("%s", details)
-        code = supervisor.tell_error(StartupError(f"the worker failed: {error!r}", details=details))
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    _exit_later(code)
-    return code
-
-
-def _work(order: WorkerOrder, supervisor: _Supervisor) -> int:
-    config = Config.from_json(order.config)
-    configure_logging(config.log_level)
-    sockets = [socket.socket(fileno=fd) for fd in order.sockets]
-
-    def started(server: Server) -> None:
-        supervisor.tell({"ready": True})
-        loop = asyncio.get_running_loop()
-
-        def supervisor_gone() -> None:
-            loop.remove_reader(order.life_fd)
-            server.last = True
-            server.stop()
-
-        loop.add_reader(order.life_fd, supervisor_gone)
-
-    with Listeners(sockets):
-        server = Server(load_app(config), config, sockets=sockets, on_started=started)
-        server.last = False
-        # Not `_signals`: SIGINT stays as main() left it.
-        signal.signal(signal.SIGTERM, lambda _number, _frame: server.stop())
-        with asyncio.Runner(loop_factory=_loop_factory(config.loop)) as runner:
-            runner.run(server.serve())
-            _exit_later(server.exit_code)
-        return server.exit_code
-
-
-def _exit_later(code: int) -> None:
+def exit_later(code: int) -> None:
     """From here on this process ends, even if threads of the app hang, for which the interpreter would
     wait."""
 
@@ -479,8 +403,3 @@ def _exit_later(code: int) -> None:
         os._exit(code)
 
     threading.Thread(target=leave, name="fastweb exit", daemon=True).start()
-
-
-if __name__ == "__main__":
-    # Under its own name: `__main__` is to be the user's script, and there must be one `Server` only.
-    sys.exit(importlib.import_module("fastweb.server.worker").main())
