@@ -32,6 +32,7 @@ what must wait is kept as it came.
 """
 
 from collections import deque
+from time import monotonic
 from typing import Any
 
 try:
@@ -344,6 +345,8 @@ class BaseConnection(StreamOwner):
             method = parser.get_method().decode("ascii")
         stream = self._make_stream(self, method, self._target, self._headers, version, not keep_alive)
         self.parsing = stream
+        if self.access_log is not None:
+            stream.began = monotonic()
         if self._forwarded and self.proxied:
             self.read_forwarded(stream)
         if (
@@ -504,6 +507,7 @@ class BaseConnection(StreamOwner):
             parts.append(b"connection: keep-alive\r\n\r\n")
         large: cython.bint = False
         if size > 0 and not bodiless and stream.method != "HEAD":
+            stream.sent = size
             if size <= _LARGE:
                 parts.append(body)
             else:
@@ -535,8 +539,7 @@ class BaseConnection(StreamOwner):
         hub: BaseHub = self.hub
         hub.requests_total += 1
         if self.access_log is not None:
-            client = self.client if stream.forwarded is None else stream.forwarded[0]
-            self.access_log(client, stream.method, stream.raw_target, stream.http_version, stream.status)
+            self.access_log(stream)
         if stream.waiters is not None:
             stream.wake()
         if stream is not self.current:

@@ -37,6 +37,10 @@ cdef class BaseStream:
     cdef public object forwarded
     # The status that was sent; before that, the status of the refusal that is to be sent.
     cdef public int status
+    # Bytes of the answer's body that were written.
+    cdef public long long sent
+    # `time.monotonic` when the head had come, where there is an access log; else 0.0.
+    cdef public double began
     cdef object _path
     cdef object _raw_path
     cdef object _query

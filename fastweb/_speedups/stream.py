@@ -52,6 +52,8 @@ class BaseStream:
         self.waiters: Any = None
         self.forwarded: Any = None
         self.status = 0
+        self.sent = 0
+        self.began = 0.0
         self._path: Any = None
         self._raw_path: Any = None
         self._query: Any = None

@@ -141,6 +141,21 @@ def server_options(function: F) -> F:
             _option("--log-level", type=click.Choice(LOG_LEVELS), words="How much to log.", default="info"),
             _option("--access-log/--no-access-log", default="on", words="A line a request, on stdout."),
             _option(
+                "--access-log-format",
+                words="default, common, combined, json, or text with {fields}, such as "
+                "'{client} {request} {status} {duration_ms}'.",
+                default="default",
+            ),
+            click.option(
+                "--access-log-file", type=click.Path(), help="Append the access log to this file instead."
+            ),
+            _option(
+                "--block-threshold",
+                type=click.FloatRange(0),
+                words="Seconds that something may block the event loop before its stack is logged; 0: never.",
+                default=5,
+            ),
+            _option(
                 "--server-header/--no-server-header", default="on", words="Send a Server field in answers."
             ),
             _option(

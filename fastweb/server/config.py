@@ -105,6 +105,11 @@ class Config:
         reload_dirs: directories to watch; by default `app_dir`, else the current one.
         log_level: one of `LOG_LEVELS`.
         access_log: write a line for each request (at level "info" and below).
+        access_log_format: "default", "common", "combined", "json", or text with {fields}; see
+            `fastweb.server.access_log.FIELDS`.
+        access_log_file: append the lines to this file instead of standard output.
+        block_threshold: seconds that something may block the event loop before its stack is logged; 0 for
+            never.
         server_header: send a `Server` field.
         graceful_timeout: seconds that what is in flight may take when the server stops.
         loop: "uvloop", "asyncio", or "auto": uvloop where it is installed.
@@ -134,6 +139,9 @@ class Config:
     reload_dirs: tuple[str, ...] = ()
     log_level: str = "info"
     access_log: bool = True
+    access_log_format: str = "default"
+    access_log_file: str | None = None
+    block_threshold: float = 5.0
     server_header: bool = True
     # Less than the 30 s that systemd-like supervisors and Kubernetes wait before they kill.
     graceful_timeout: float = 20.0
@@ -169,6 +177,11 @@ class Config:
             raise ConfigError(f"loop must be one of {', '.join(LOOPS)}, not {self.loop!r}")
         if not isinstance(self.graceful_timeout, int | float) or not self.graceful_timeout >= 0:
             raise ConfigError(f"graceful_timeout must be seconds, 0 or more, not {self.graceful_timeout!r}")
+        if not isinstance(self.block_threshold, int | float) or not 0 <= self.block_threshold <= 3600:
+            raise ConfigError(
+                f"block_threshold must be seconds, 0 for never, at most 3600, not {self.block_threshold!r}"
+            )
+        self._check_access_log()
         if self.reload and self.workers > 1:
             raise ConfigError("reload and more than one worker exclude each other: leave one of them out")
         if not isinstance(self.limits, Limits | None):
@@ -210,6 +223,25 @@ class Config:
         if listed is None:
             listed = os.environ.get("FORWARDED_ALLOW_IPS", DEFAULT_PROXIES)
         return Proxies(listed, self.forwarded_field)
+
+    def _check_access_log(self) -> None:
+        if not isinstance(self.access_log_format, str):
+            raise ConfigError(f"access_log_format must be text, not {self.access_log_format!r}")
+        if self.access_log_format != "default":
+            from fastweb.server.access_log import formatter
+
+            try:
+                formatter(self.access_log_format)
+            except ValueError as error:
+                raise ConfigError(str(error)) from None
+        path = self.access_log_file
+        if path is None:
+            return
+        directory = os.path.dirname(os.path.abspath(path))
+        if not path or os.path.isdir(path) or not os.path.isdir(directory):
+            raise ConfigError(f"access_log_file must be a file in a directory that exists, not {path!r}")
+        if not os.access(path if os.path.exists(path) else directory, os.W_OK):
+            raise ConfigError(f"access_log_file {path} cannot be written: check its permissions")
 
     def limits_of(self, app: object) -> Limits:
         """The bounds that an app is served with."""

@@ -28,8 +28,8 @@ class Connections(BaseHub):
         app: what answers the requests.
         limits: the bounds of every connection.
         loop: the loop that all of this runs in.
-        access_log: called with (client, method, target, http_version, status) for each answer; None logs
-            nothing.
+        access_log: called with each stream that was answered (`fastweb.server.access_log.AccessLog`); None
+            logs nothing.
         server_header: whether answers say "server: fastweb".
         proxies: those who are believed what they say of their clients; None believes nobody.
 

@@ -162,6 +162,8 @@ class HTTP1Stream(BaseStream):
                 self.abort()
                 raise RuntimeError("the answer's body is longer than its Content-Length")
             self._left -= size
+        if not self._bodiless:
+            self.sent += size
 
     async def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
         """Send a piece of a file; see `fastweb.types.Stream.send_file`.
@@ -201,6 +203,7 @@ class HTTP1Stream(BaseStream):
             # What the client has got is neither all nor nothing: there is no way to go on.
             if not self.gone and not self.finished:
                 self._left = count
+                self.sent -= count
                 self.abort()
             raise
 

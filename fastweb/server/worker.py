@@ -179,7 +179,9 @@ class Server:
 
         loop = asyncio.get_running_loop()
         config = self.config
-        log = AccessLog(loop=loop) if config.access_log and config.log_level in ("info", "debug") else None
+        log = None
+        if config.access_log and config.log_level in ("info", "debug"):
+            log = AccessLog(path=config.access_log_file, form=config.access_log_format, loop=loop)
         connections = Connections(
             self.app,
             config.limits_of(self.app),
@@ -228,7 +230,7 @@ class Server:
             await connections.wait_closed(1.0)
             connections.stop()
             if log is not None:
-                log.flush()
+                log.close()
 
     async def _stop_accepting(
         self,

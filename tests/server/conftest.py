@@ -376,12 +376,17 @@ class LoopServer:
         self.complaints: list[dict[str, Any]] = []
         self.clients: list[Client] = []
         self._arguments = (app, limits)
-        self._options = {"access_log": lambda *entry: self.log.append(entry), **options}
+        self._options = {"access_log": self._note, **options}
         self._factory = asyncio.SelectorEventLoop if loop == "asyncio" else uvloop.new_event_loop
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         assert self._up.wait(20)
+
+    def _note(self, stream: Any) -> None:
+        self.log.append(
+            (stream.client, stream.method, stream.raw_target, stream.http_version, stream.status, stream.sent)
+        )
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=self._factory) as runner:
