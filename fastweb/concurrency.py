@@ -23,7 +23,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from contextvars import Context, ContextVar, Token, copy_context
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 
 from fastweb.status import FastWebDeprecationWarning
 from fastweb.types import Undefined
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 __all__ = [
+    "Job",
     "ThreadPool",
     "asynccontextmanager",
     "call_function",
@@ -63,6 +64,26 @@ def is_async_callable(obj: Any) -> bool:
     while isinstance(obj, functools.partial):
         obj = obj.func
     return iscoroutinefunction(obj) or (callable(obj) and iscoroutinefunction(obj.__call__))
+
+
+class Job(Protocol):
+    """What a `ThreadPool` runs.
+
+    Attributes:
+        context: to make the call in.
+        taken: held by the thread that makes the call, or by who gave it up: whoever came first.
+        anyio_way_back: what `anyio.from_thread` needs in the thread; None where nobody imported anyio.
+    """
+
+    context: Context
+    taken: threading.Lock
+    anyio_way_back: Any
+
+    def call(self) -> Any:
+        """Do it, in a thread."""
+
+    def report(self, result: Any, error: BaseException | None) -> None:
+        """Hear what came of it, in the thread."""
 
 
 class _Job:
@@ -137,7 +158,7 @@ class ThreadPool:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._extra: set[threading.Thread] = set()
         # Jobs that were submitted and have not ended. Unless the pool is full, there is a thread for each.
@@ -161,7 +182,7 @@ class ThreadPool:
         """How many threads there are now."""
         return len(self._threads) + len(self._extra)
 
-    def submit(self, job: _Job, *, at_once: bool = False, apart: bool = False) -> None:
+    def submit(self, job: Job, *, at_once: bool = False, apart: bool = False) -> None:
         """Have a thread make the call; `at_once`: though the pool be full; `apart`: one that the pool never
         counts.
 
@@ -234,13 +255,13 @@ class ThreadPool:
             self._threads.discard(thread)
             return True
 
-    def _work_once(self, job: _Job) -> None:
+    def _work_once(self, job: Job) -> None:
         outcome = self._call(job)
         with self._lock:
             self._extra.discard(threading.current_thread())
         job.report(*outcome)
 
-    def _call(self, job: _Job) -> tuple[Any, BaseException | None]:
+    def _call(self, job: Job) -> tuple[Any, BaseException | None]:
         if not job.taken.acquire(blocking=False):
             return None, None
         if job.anyio_way_back is not None:

@@ -14,7 +14,16 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from fastweb.limits import Limits
-from fastweb.server.config import LOG_LEVELS, LOOPS, Config, StartupError, option_name, report
+from fastweb.server.config import (
+    INTERFACES,
+    LIFESPANS,
+    LOG_LEVELS,
+    LOOPS,
+    Config,
+    StartupError,
+    option_name,
+    report,
+)
 
 __all__ = ["app_options", "cores", "default_app", "fail", "server_options", "start"]
 
@@ -174,6 +183,25 @@ def server_options(function: F) -> F:
                 type=click.Choice(["x-forwarded-for", "forwarded"]),
                 words="What they write; the other kind is not read.",
                 default="x-forwarded-for",
+            ),
+            _option(
+                "--interface",
+                type=click.Choice(INTERFACES),
+                words="What APP speaks; auto looks at it.",
+                default="auto",
+            ),
+            _option(
+                "--lifespan",
+                type=click.Choice(LIFESPANS),
+                words="Whether an ASGI app has a lifespan; auto asks it.",
+                default="auto",
+            ),
+            _option("--root-path", words="The path that a proxy takes away.", default="none"),
+            _option(
+                "--threads",
+                type=click.IntRange(1),
+                words="In which each worker runs a WSGI app.",
+                default=32,
             ),
             _option("--loop", type=click.Choice(LOOPS), words="The event loop.", default="auto"),
             _option(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fastweb.server.proxy import Proxies
 
 __all__ = [
+    "INTERFACES",
+    "LIFESPANS",
     "LOG_LEVELS",
     "LOOPS",
     "Config",
@@ -41,6 +43,8 @@ __all__ = [
 
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 LOOPS = ("auto", "uvloop", "asyncio")
+INTERFACES = ("auto", "fastweb", "asgi", "wsgi")
+LIFESPANS = ("auto", "on", "off")
 
 
 class StartupError(Exception):
@@ -82,6 +86,11 @@ class Config:
     Arguments:
         app: "module:attribute", "module", "path/of/file.py", "path/of/file.py:attribute", or the app itself.
         factory: `app` is a function that makes the app.
+        interface: what the app speaks, one of `INTERFACES`; "auto" looks at it.
+        lifespan: of an ASGI app: "on": it must start up without an error; "off": it has none; "auto": an
+            exception means that it has none.
+        root_path: the path that a proxy takes away before a request comes here; SCRIPT_NAME of a WSGI app.
+        threads: in which each worker runs a WSGI app.
         app_dir: the directory to import from, put first on `sys.path`; None leaves the path alone.
         script: the file that ran as `__main__`, to be run again as `__mp_main__`, where `app` then is.
         bind: addresses to listen on, such as "127.0.0.1:8000", "[::1]:8000", ":8000", "unix:/run/web.sock",
@@ -122,6 +131,10 @@ class Config:
 
     app: Any
     factory: bool = False
+    interface: str = "auto"
+    lifespan: str = "auto"
+    root_path: str = ""
+    threads: int = 32
     app_dir: str | None = None
     script: str | None = None
     bind: tuple[str, ...] = ()
@@ -175,6 +188,15 @@ class Config:
             raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}")
         if self.loop not in LOOPS:
             raise ConfigError(f"loop must be one of {', '.join(LOOPS)}, not {self.loop!r}")
+        if self.interface not in INTERFACES:
+            raise ConfigError(f"interface must be one of {', '.join(INTERFACES)}, not {self.interface!r}")
+        if self.lifespan not in LIFESPANS:
+            raise ConfigError(f"lifespan must be one of {', '.join(LIFESPANS)}, not {self.lifespan!r}")
+        if not _is_root_path(self.root_path):
+            raise ConfigError(
+                f"root_path must be a path such as /api, with no slash at its end, not {self.root_path!r}"
+            )
+        _integer("threads", self.threads, 1, 4096)
         if not isinstance(self.graceful_timeout, int | float) or not self.graceful_timeout >= 0:
             raise ConfigError(f"graceful_timeout must be seconds, 0 or more, not {self.graceful_timeout!r}")
         if not isinstance(self.block_threshold, int | float) or not 0 <= self.block_threshold <= 3600:
@@ -300,6 +322,14 @@ _TUPLES = ("bind", "reload_dirs")
 def _integer(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ConfigError(f"{name} must be an integer from {low} to {high}, not {value!r}")
+
+
+def _is_root_path(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    return not value or (
+        value.startswith("/") and not value.endswith("/") and not any(c in value for c in "?#%\r\n\0")
+    )
 
 
 class _Formatter(logging.Formatter):

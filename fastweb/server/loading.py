@@ -1,4 +1,5 @@
-"""Finding the app that is to be served: `module:app`, a file, a factory, or the object itself.
+"""Finding the app that is to be served: `module:app`, a file, a factory, or the object itself. What it
+speaks, `fastweb.server.interface` tells.
 
 What is wrong with it is told in one line; what goes wrong inside the user's own module is shown with its
 traceback, without our frames.
@@ -19,9 +20,10 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from fastweb.server.config import Config, ConfigError, StartupError
+from fastweb.server.interface import adapt, interface_of, is_app
 from fastweb.types import StreamApp
 
-__all__ = ["is_app", "is_loading", "load_app", "user_error"]
+__all__ = ["is_loading", "load_app", "user_error"]
 
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 #: Frames between us and the user's code, when they come first in a traceback.
@@ -38,20 +40,13 @@ _loading = False
 _earlier_main: list[ModuleType | None] = []
 
 
-def is_app(value: object) -> bool:
-    """Whether the server can serve it: it has what `fastweb.types.StreamApp` asks for."""
-    if isinstance(value, type):
-        return False
-    return all(callable(getattr(value, name, None)) for name in ("open_stream", "wants_head", "lifespan"))
-
-
 def is_loading() -> bool:
     """Whether the user's modules are being imported right now, to find the app."""
     return _loading
 
 
 def load_app(config: Config) -> StreamApp:
-    """Import the app that a config names.
+    """Import the app that a config names, and adapt it to the server where it is none of ours.
 
     Raises:
         ConfigError: no such module, no such attribute, or it is no app.
@@ -77,16 +72,31 @@ def load_app(config: Config) -> StreamApp:
                 )
     finally:
         _loading = False
-    if not is_app(app):
+    return adapt(app, _interface(app, name, config), config)
+
+
+def _interface(app: object, name: str, config: Config) -> str:
+    """What the app speaks, or is told to."""
+    if config.interface == "fastweb" and not is_app(app):
+        raise ConfigError(f"{name} is {_kind(app)}, not an app of fastweb's: leave --interface out")
+    if config.interface in ("asgi", "wsgi") and not callable(app):
+        raise ConfigError(f"{name} is {_kind(app)}, which is no {config.interface} app: it cannot be called")
+    found = interface_of(app) if config.interface == "auto" else config.interface
+    if found == "asgi2":
+        raise ConfigError(
+            f"{name} is {_kind(app)} of ASGI 2 (called with the scope, then with receive and send): wrap it"
+            " with asgiref.compatibility.guarantee_single_callable, or, if calling it makes the app, add"
+            " --factory"
+        )
+    if found is None:
         raise ConfigError(f"{name} is {_kind(app)}, not an app{_not_an_app_hint(app, config)}")
-    found: StreamApp = app
     return found
 
 
 def _not_an_app_hint(value: object, config: Config) -> str:
     if isinstance(value, type) or (inspect.isroutine(value) and not config.factory):
         return ": if calling it makes the app, add --factory (factory=True)"
-    return ": expected an instance of fastweb.FastWeb"
+    return ": expected an instance of fastweb.FastWeb, or an ASGI or WSGI app"
 
 
 def _kind(value: object) -> str:
@@ -199,13 +209,19 @@ def _attribute(module: ModuleType, source: str, attribute: str) -> Any:
     return value
 
 
+#: What apps are called that are none of ours, and else cannot be told from other callables.
+_APP_NAMES = ("app", "application", "api", "asgi_app", "wsgi_app")
+
+
 def _apps(module: ModuleType) -> list[str]:
-    return [name for name, value in vars(module).items() if is_app(value)]
+    names = [name for name, value in vars(module).items() if is_app(value)]
+    others = [name for name in _APP_NAMES if interface_of(getattr(module, name, None)) in ("asgi", "wsgi")]
+    return names or others
 
 
 def _only_app(module: ModuleType, source: str) -> Any:
     names = _apps(module)
-    for name in ("app", "api"):
+    for name in _APP_NAMES:
         if name in names:
             return getattr(module, name)
     if len(names) == 1:
@@ -215,7 +231,8 @@ def _only_app(module: ModuleType, source: str) -> Any:
             f"{source} has several apps: say which one, such as {source}:{names[0]} ({', '.join(names)})"
         )
     raise ConfigError(
-        f"{source} has no app: expected an instance of fastweb.FastWeb, such as app = FastWeb()"
+        f"{source} has no app: expected an instance of fastweb.FastWeb, such as app = FastWeb(), or an ASGI"
+        " or WSGI app of such a name"
     )
 
 
@@ -237,6 +254,8 @@ def _guarded(call: Callable[[], Any], doing: str) -> Any:
 
 def user_error(error: BaseException, doing: str, exit_code: int = 1) -> StartupError:
     """What the user's own code raised, as its traceback without our frames, and one line."""
+    if isinstance(error, StartupError):
+        return error
     if isinstance(error, SystemExit):
         return StartupError(f"{doing} called sys.exit({error.code!r})", exit_code=exit_code)
     trace = _user_traceback(error.__traceback__)

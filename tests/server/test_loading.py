@@ -11,7 +11,8 @@ import pytest
 from fastweb import FastWeb
 from fastweb.server import StartupError
 from fastweb.server.config import Config, ConfigError
-from fastweb.server.loading import is_app, load_app
+from fastweb.server.interface import is_app
+from fastweb.server.loading import load_app
 
 
 @pytest.fixture
