@@ -35,6 +35,7 @@ else:
 EXTENSIONS = (
     "answer",
     "http1",
+    "http1_parser",
     "models",
     "plan",
     "request",

@@ -18,8 +18,12 @@ class Limits:
     Arguments:
         head_size: bytes of a request's head, request line and all header fields together (431 beyond it).
         target_size: bytes of the request target, the URL as it is sent (414 beyond it).
-        header_count: header fields of a request, and of a trailer section (431 beyond it).
+        header_count: header fields of a request (431 beyond it).
         body_size: bytes of a request's body, as it is sent (413 beyond it).
+        chunk_extension_size: bytes of the chunk extensions of a body, beside a sixteenth of its size (431
+            beyond it).
+        trailer_size: bytes of the trailer section behind a body in chunks (431 beyond it).
+        trailer_count: fields of a trailer section (431 beyond it).
         form_fields: fields of a form that are text (400 beyond it).
         form_files: files of a form (400 beyond it).
         form_part_size: bytes of one field that is text, its name too where the form is urlencoded (400 beyond
@@ -45,6 +49,9 @@ class Limits:
     target_size: int = 16 * 1024
     header_count: int = 100
     body_size: int = 64 * 1024 * 1024
+    chunk_extension_size: int = 16 * 1024
+    trailer_size: int = 16 * 1024
+    trailer_count: int = 32
     form_fields: int = 1000
     form_files: int = 1000
     form_part_size: int = 1024 * 1024

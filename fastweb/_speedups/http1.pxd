@@ -1,2 +1,3 @@
+from fastweb._speedups.http1_parser cimport RequestParser
 from fastweb._speedups.response cimport Head
 from fastweb._speedups.stream cimport BaseStream, StreamOwner

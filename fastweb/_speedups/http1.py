@@ -1,9 +1,10 @@
 """One HTTP/1.1 connection, between the transport's callbacks and the app's coroutines: the hot path, and
 nothing that awaits.
 
-httptools (llhttp) cuts the bytes; what it reports becomes streams, one a request, in the order they came:
+The parser (`http1_parser`) cuts the bytes; what it finds becomes streams, one a request, in the order they
+came:
 
-    data_received -> parser -> on_url, on_header … on_message_complete     the stream being *parsed*
+    data_received -> parser -> HEAD, BODY … END     the stream being *parsed*
                        |
                      queue      streams whose turn has not come
                        |
@@ -19,16 +20,15 @@ connection keeps of it.
 
     IDLE     between requests                           keep_alive_timeout
     HEAD     a request's head is coming                 header_timeout, from its first byte
-    BODY     its body is coming, and waited for         body_timeout, from the last piece
+    BODY     its body is coming, and waited for         body_timeout, from the last piece; body_rate
     BUSY     the app is at work                         no limit of ours
     LINGER   closed for writing, read and thrown away   linger_timeout
-    CLOSING  closed, as soon as the answer is taken     write_timeout, which goes for every other phase, too
+    CLOSING  closed, as soon as the answer is taken     write_timeout and write_rate, as in each other phase
 
 What a client may make us hold is bounded: the streams that wait for their turn, by
 `Limits.pipelined_requests`; a body that the app is slow to take, or whose turn has not come, by
-BODY_BUFFER; what is neither body nor head (chunk sizes, trailers), by `Limits.head_size`. Beyond these,
-reading stops. One call of the transport may bring hundreds of kilobytes, so they are read in slices, and
-what must wait is kept as it came.
+BODY_BUFFER; what is neither body nor head (chunk extensions, trailers), by the parser. Beyond these,
+reading stops, and what was received already waits in the parser.
 """
 
 from collections import deque
@@ -40,6 +40,10 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
+from fastweb._speedups.http1_parser import BODY as _BODY_EVENT
+from fastweb._speedups.http1_parser import END as _END_EVENT
+from fastweb._speedups.http1_parser import HEAD as _HEAD_EVENT
+from fastweb._speedups.http1_parser import Refusal, RequestParser
 from fastweb._speedups.response import HAS_CLOSE, HAS_DATE, HAS_LENGTH, HAS_SERVER, Head
 from fastweb._speedups.stream import BaseStream, StreamOwner
 
@@ -68,34 +72,21 @@ _HEAD: cython.int = 1
 _BODY: cython.int = 2
 _BUSY: cython.int = 3
 
+_EVENT_HEAD: cython.int = _HEAD_EVENT
+_EVENT_BODY: cython.int = _BODY_EVENT
+_EVENT_END: cython.int = _END_EVENT
+
 _FLAG_LENGTH: cython.int = HAS_LENGTH
 _FLAG_CLOSE: cython.int = HAS_CLOSE
 _FLAG_DATE: cython.int = HAS_DATE
 _FLAG_SERVER: cython.int = HAS_SERVER
 
-#: Methods as str, once each; a head with another is looked at twice.
-_METHODS = {
-    name.encode(): name
-    for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
-}
-
 #: Bytes of a body that wait for its turn, or for an app which reads it in pieces, before the client has to
 #: wait.
 BODY_BUFFER = 256 * 1024
 
-#: Bytes that are read at once: what bounds the streams that one call of `data_received` can make.
-_SLICE: cython.Py_ssize_t = 16 * 1024
-
-#: Bytes of chunk sizes and the like that a byte of the body may cost; in a chunk of one, "1\r\na\r\n", it
-#: is 6.
-_FRAMING: cython.Py_ssize_t = 16
-
 #: An answer larger than this is not copied together with its head.
 _LARGE: cython.Py_ssize_t = 64 * 1024
-
-
-class Refusal(Exception):  # noqa: N818 - it is the client's error
-    """A request that is not handed to the app: (status, why)."""
 
 
 #: Content-Length fields of short bodies, each made once: to write a number costs as much as to join a head.
@@ -138,7 +129,7 @@ class BaseConnection(StreamOwner):
 
     hub = cython.declare(BaseHub, visibility="readonly")
     loop = cython.declare(object, visibility="readonly")
-    parser = cython.declare(object, visibility="public")
+    parser = cython.declare(RequestParser, visibility="readonly")
     transport = cython.declare(object, visibility="public")
     scheme = cython.declare(object, visibility="public")
     client = cython.declare(object, visibility="public")
@@ -157,32 +148,13 @@ class BaseConnection(StreamOwner):
     access_log = cython.declare(object, visibility="readonly")
     #: A listed proxy has connected: what it says of its client counts.
     proxied = cython.declare(cython.bint, visibility="public")
-    #: The last Host field that was found valid, so that its like needs no second look.
-    valid_host = cython.declare(bytes, visibility="public")
-    #: The field that frames the body of a request which asks for an upgrade: the parser leaves such a body
-    #: out.
-    upgrade_body = cython.declare(object, visibility="public")
-    #: What was received and must wait until there is room for more streams, or for more of a body.
-    unread = cython.declare(object, visibility="public")
+    #: Bytes that were written: how quickly the client takes them, the sweep sees.
+    written = cython.declare(cython.longlong, visibility="public")
     _make_stream: Any
     _open: Any
     _run: Any
     _write: Any
-    _target: bytes
-    _headers: list
-    _head_size: cython.Py_ssize_t
-    _head_read: cython.Py_ssize_t
-    _begun: cython.int
-    _body_read: cython.Py_ssize_t
-    _hosts: cython.int
-    _lengths: cython.int
-    _unusual: cython.bint
-    _connection_seen: cython.bint
-    _forwarded: cython.bint
     _pumping: cython.bint
-    _max_head: cython.Py_ssize_t
-    _max_target: cython.Py_ssize_t
-    _max_count: cython.Py_ssize_t
     _max_body: cython.Py_ssize_t
     _max_queue: cython.Py_ssize_t
 
@@ -191,7 +163,7 @@ class BaseConnection(StreamOwner):
     ) -> None:
         self.hub = hub
         self.loop = loop
-        self.parser = None
+        self.parser = RequestParser(limits)
         self.transport = None
         self.scheme = "http"
         self.client = None
@@ -207,245 +179,107 @@ class BaseConnection(StreamOwner):
         self.queue = deque()
         self.access_log = access_log
         self.proxied = False
-        self.valid_host = None
-        self.unread = None
-        self.upgrade_body = None
+        self.written = 0
         self._make_stream = make_stream
         self._open = open_stream
         self._run = run
         self._write = None
-        self._target = b""
-        self._headers = []
-        self._head_size = 0
-        self._head_read = 0
-        self._begun = 0
-        self._body_read = 0
-        self._hosts = 0
-        self._lengths = 0
-        self._unusual = False
-        self._connection_seen = False
-        self._forwarded = False
         self._pumping = False
-        self._max_head = limits.head_size
-        self._max_target = limits.target_size
-        self._max_count = limits.header_count
         self._max_body = limits.body_size
         self._max_queue = limits.pipelined_requests
 
-    def attach(self, transport: Any, parser: Any) -> None:
-        """Write to this transport, read with this parser (`httptools.HttpRequestParser`)."""
+    def attach(self, transport: Any) -> None:
+        """Write to this transport."""
         self.transport = transport
-        self.parser = parser
         self._write = transport.write
 
     def detach(self) -> None:
         """The transport is closed: let go of what refers to this connection, or only the garbage collector
         would free it."""
         self.reading_over = True
-        self.parser = None
-        self.unread = None
+        self.parser.take_rest()
         self.current = None
         self.parsing = None
         self.queue.clear()
 
-    # The parser's callbacks, in the order it makes them.
+    # The transport's callback, and what the parser makes of the bytes.
 
-    def on_message_begin(self) -> None:
-        self._target = b""
-        self._headers = []
-        self._head_size = 0
-        self._head_read = 0
-        self._begun += 1
-        self._hosts = 0
-        self._lengths = 0
-        self._unusual = False
-        self._connection_seen = False
-        self._forwarded = False
-        self.in_head = True
-        if self.phase == _IDLE:
-            self.phase = _HEAD
-            self.since = self.hub.now
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        if not self.reading_over:
+            self.parser.feed(data)
+            self._read()
 
-    def on_url(self, url: bytes) -> None:
-        self._target = self._target + url if self._target else url
-        if len(self._target) > self._max_target:
-            raise Refusal(414, f"the request target is longer than {self._max_target} bytes")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # The colon, the space and the line's end come to 4.
-        self._head_size += len(name) + len(value) + 4
-        if self._head_size + len(self._target) > self._max_head:
-            raise Refusal(431, f"the header fields are larger than {self._max_head} bytes")
-        headers = self._headers
-        if len(headers) >= self._max_count:
-            raise Refusal(431, f"there are more than {self._max_count} header fields")
-        name = name.lower()
-        if value and value[-1] in (32, 9):
-            value = value.rstrip(b" \t")  # llhttp leaves the whitespace behind a value (RFC 9112 section 5.1)
-        size: cython.Py_ssize_t = len(name)
-        if size == 4:
-            if name == b"host":
-                self._hosts += 1
-                if value != self.valid_host:
-                    self._unusual = True
-        elif size == 6:
-            if name == b"expect":
-                self._unusual = True
-        elif size == 7:
-            if name == b"upgrade":
-                self._unusual = True
-        elif size == 9:
-            if name == b"forwarded":
-                self._forwarded = True
-        elif size == 10:
-            if name == b"connection":
-                self._connection_seen = True
-        elif size == 14:
-            if name == b"content-length":
-                self._lengths += 1
-                if self._lengths > 1 or not self._is_short_length(value):
-                    self._unusual = True
-        elif size == 15:
-            if name == b"x-forwarded-for":
-                self._forwarded = True
-        elif size == 16:
-            if name == b"proxy-connection":
-                self._connection_seen = True  # llhttp heeds it, too
-        elif size == 17:
-            if name == b"transfer-encoding":
-                self._unusual = True
-            elif name == b"x-forwarded-proto":
-                self._forwarded = True
-        headers.append((name, value))
+    def read_on(self) -> None:
+        """Read what has been received already, as far as there is room for it, then more."""
+        if not self.reading_paused:
+            self._read()
+            if not (self.reading_paused or self.reading_over):
+                self.resume_reading()
 
     @cython.cfunc
-    def _is_short_length(self, value: bytes) -> cython.bint:
-        """A number of bytes that a body may have; what is not, `check_head` looks at."""
-        i: cython.Py_ssize_t
-        n: cython.Py_ssize_t = len(value)
-        if n == 0 or n > 15:
-            return False
-        length: cython.longlong = 0
-        for i in range(n):
-            digit: cython.int = value[i] - 48
-            if digit < 0 or digit > 9:
-                return False
-            length = length * 10 + digit
-        return length <= self._max_body
+    def _read(self) -> cython.bint:
+        parser: RequestParser = self.parser
+        stream: BaseStream
+        event: cython.int
+        while not (self.reading_over or self.reading_paused):
+            try:
+                event = parser.next_event()
+                if event == _EVENT_HEAD:
+                    self._head_ended(parser)
+                elif event == _EVENT_BODY:
+                    stream = self.parsing
+                    if stream.body_error is None and not stream.feed(parser.piece, self._max_body):
+                        raise Refusal(413, f"the body is larger than {self._max_body} bytes")
+                elif event != _EVENT_END:
+                    break
+            except Exception as error:
+                self.refuse(error)
+                break
+            if event == _EVENT_END:
+                self._message_ended()
+        if not self.reading_over:
+            self.in_head = parser.in_head
+            if self.in_head and self.phase == _IDLE:
+                self.phase = _HEAD
+                self.since = self.hub.now
+            if self.parsing is not None:
+                self.body_waiting(self.parsing)
+        if self.current is None:
+            self.pump()
+        return True
 
-    def on_headers_complete(self) -> None:
+    @cython.cfunc
+    def _head_ended(self, parser: RequestParser) -> cython.bint:
+        stream: BaseStream = self._make_stream(
+            self, parser.method, parser.target, parser.headers, parser.http_version, not parser.keep_alive
+        )
         self.in_head = False
-        parser = self.parser
-        keep_alive: cython.bint = parser.should_keep_alive()
-        # With no Connection field, only HTTP/1.1 is kept alive (RFC 9112 section 9.3).
-        version: str = "1.1" if keep_alive and not self._connection_seen else parser.get_http_version()
-        method: str = _METHODS.get(parser.get_method())
-        if method is None:
-            self._unusual = True
-            method = parser.get_method().decode("ascii")
-        stream = self._make_stream(self, method, self._target, self._headers, version, not keep_alive)
         self.parsing = stream
         if self.access_log is not None:
             stream.began = monotonic()
-        if self._forwarded and self.proxied:
+        if parser.forwarded and self.proxied:
             self.read_forwarded(stream)
-        if (
-            self._unusual
-            or self._hosts != 1
-            or version != "1.1"
-            or not self._target.startswith(b"/")
-            or 35 in self._target  # "#"
-        ):
-            self.check_head(stream, self._hosts)
-        if self.phase == _HEAD:
+        if parser.expect:
+            self.check_expectation(stream)
+        if self.phase <= _HEAD:
             self.phase = _BODY
-        # Trailer fields come through on_header, too: they are bounded like a head, and not kept.
-        self._headers = []
-        self._head_size = 0
-        self._body_read = 0
+            self.since = self.hub.now
+        return True
 
-    def on_body(self, data: bytes) -> None:
-        stream: BaseStream = self.parsing
-        if stream.body_error is None and not stream.feed(data, self._max_body):
-            raise Refusal(413, f"the body is larger than {self._max_body} bytes")
-
-    def on_message_complete(self) -> None:
-        if self.upgrade_body is not None:
-            return
+    @cython.cfunc
+    def _message_ended(self) -> cython.bint:
         stream: BaseStream = self.parsing
         self.parsing = None
         stream.complete()
         if not stream.opened:
             self.queue.append(stream)
+            if len(self.queue) >= self._max_queue and not self.reading_paused:
+                self.pause_reading()
         elif stream is not self.current:
             # It was answered before its body had ended.
             self.phase = _IDLE
             self.since = self.hub.now
-
-    # The transport's callback.
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the client."""
-        if self.reading_over:
-            return
-        if len(data) > _SLICE:
-            self.unread = memoryview(data)
-            self.read_on()
-            return
-        self._feed(data)
-        if self.current is None:
-            self.pump()
-        if self.queue:
-            self._check_queue()
-
-    def read_on(self) -> None:
-        """Read what has been received already, as far as there is room for it."""
-        while self.unread is not None and not self.reading_paused and not self.reading_over:
-            piece = self.unread
-            self.unread = piece[_SLICE:] if len(piece) > _SLICE else None
-            self._feed(piece[:_SLICE])
-            if self.current is None:
-                self.pump()
-            self._check_queue()
-        if self.reading_over:
-            self.unread = None
-        elif self.unread is None and not self.reading_paused:
-            self.resume_reading()
-
-    @cython.cfunc
-    def _feed(self, data: Any) -> cython.bint:
-        in_head: cython.bint = self.in_head
-        before = self.parsing
-        self._begun = 0
-        while True:
-            try:
-                self.parser.feed_data(data)
-                break
-            except Exception as error:
-                data = self.parse_failed(error, data)
-                if data is None:
-                    return True
-        parsing: BaseStream = self.parsing
-        if parsing is not None:
-            if parsing is before:
-                self._body_read += len(data)
-                if self._body_read > self._max_head + _FRAMING * parsing._size:
-                    self.refuse(Refusal(431, "chunk sizes and extensions, or trailers, are too large"))
-                    return True
-            self.body_waiting(parsing)
-        elif self.in_head:
-            # The parser hoards an incomplete field; on_header sees it only when it ends.
-            # Where it began somewhere behind another request, only the bytes that follow these are counted.
-            if self._begun == 0 or (self._begun == 1 and before is None and not in_head):
-                self._head_read += len(data)
-                if self._head_read > self._max_head:
-                    self.refuse(Refusal(431, f"the request's head is larger than {self._max_head} bytes"))
-        return True
-
-    @cython.cfunc
-    def _check_queue(self) -> cython.bint:
-        if len(self.queue) >= self._max_queue and not self.reading_paused:
-            self.pause_reading()
         return True
 
     @cython.ccall
@@ -514,8 +348,11 @@ class BaseConnection(StreamOwner):
                 large = True
         if not stream.gone and not (self.reading_over and self.transport.is_closing()):
             try:
-                self._write(b"".join(parts))
+                answer: bytes = b"".join(parts)
+                self.written += len(answer)
+                self._write(answer)
                 if large:
+                    self.written += size
                     self._write(body)
             except RuntimeError:
                 # The transport has failed since the loop's last turn: connection_lost comes with the next.
@@ -577,10 +414,7 @@ class BaseConnection(StreamOwner):
     def read_forwarded(self, stream: BaseStream) -> None:
         raise NotImplementedError
 
-    def check_head(self, stream: BaseStream, hosts: int) -> None:
-        raise NotImplementedError
-
-    def parse_failed(self, error: Exception, data: Any) -> Any:
+    def check_expectation(self, stream: BaseStream) -> None:
         raise NotImplementedError
 
     def refuse(self, error: Exception) -> None:

@@ -1,22 +1,19 @@
-"""HTTP/1.1 on asyncio: what of a connection awaits, and what is rare (the rest is `fastweb._speedups.http1`).
+"""HTTP/1.1 on asyncio: what of a connection awaits, and what is rare (the rest is `fastweb._speedups.http1`,
+and the grammar is `fastweb._speedups.http1_parser`).
 
-The framing is RFC 9112's; anything that two readers could cut differently is refused with 400 and the
-connection closes, since that is what request smuggling is made of.
+After anything that the parser refuses, the connection says so and closes: nobody knows where the next request
+would begin.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import socket
 import struct
 import sys
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
-
-import httptools
 
 from fastweb._speedups.http1 import (
     BODY,
@@ -27,9 +24,8 @@ from fastweb._speedups.http1 import (
     IDLE,
     LINGER,
     BaseConnection,
-    Refusal,
 )
-from fastweb._speedups.request import find_header
+from fastweb._speedups.http1_parser import Refusal
 from fastweb._speedups.response import Head
 from fastweb._speedups.stream import BaseStream
 from fastweb.exceptions import ClientDisconnect, HTTPException
@@ -61,23 +57,14 @@ _REASONS: Final = {
     408: b"Request timeout.",
     413: b"Request body too large.",
     414: b"Request target too long.",
+    417: b"Expectation failed.",
     431: b"Request header fields too large.",
     500: b"Internal Server Error",
 }
 _REFUSALS: Final = {status: Head(status, _TEXT) for status in _REASONS}
 
-# RFC 3986 section 3.2.2, with the letters that its forms may have rather than each form spelt out: what is in
-# brackets, or a name or IPv4 address, and a port. There is no userinfo: RFC 9110 section 4.2.4.
-_HOST: Final = re.compile(
-    rb"(?:\[[0-9A-Fa-fvV:.%!$&'()*+,;=~_-]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
-)
-#: CONNECT is for proxies; SOURCE is Icecast's, whose version llhttp takes for one of HTTP's.
-_REFUSED_METHODS: Final = frozenset(("CONNECT", "SOURCE"))
-
 #: `struct linger`: on, for no time.
 _LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-
-_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
 
 class HTTP1Connection(BaseConnection, asyncio.Protocol):
@@ -104,7 +91,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        self.attach(transport, httptools.HttpRequestParser(self))
+        self.attach(transport)
         cast(asyncio.Transport, transport).set_write_buffer_limits(high=self.hub.limits.write_buffer)
         listening = transport.get_extra_info("sockname")
         self.client = _address(transport.get_extra_info("peername"))
@@ -200,6 +187,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Write, where there is still somebody to read it."""
         if not self.transport.is_closing():
+            self.written += len(data)
             self.transport.write(data)
 
     def is_plain(self) -> bool:
@@ -226,82 +214,25 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         if self.hub.proxies is not None:
             stream.forwarded = self.hub.proxies.forwarded(stream.headers, self.client, self.scheme)
 
-    def check_head(self, stream: BaseStream, hosts: int) -> None:
-        """A head that is not the plain GET of an origin-form target from a known Host.
+    def check_expectation(self, stream: BaseStream) -> None:
+        """A head with an Expect field (RFC 9110 section 10.1.1).
 
         Raises:
-            Refusal: RFC 9112 section 2.3 (the version), section 3.2 (one Host, the forms of a target),
-                section 6 (the body's length).
+            Refusal: 417, it is not "100-continue".
         """
-        if stream.http_version not in ("1.1", "1.0"):
-            raise Refusal(400, f"HTTP/{stream.http_version} is not spoken here")
-        if hosts > 1 or (hosts == 0 and stream.http_version == "1.1"):
-            raise Refusal(400, "a request has one Host field")
-        self._check_target(stream, hosts)
-        headers = stream.headers
-        length = find_header(headers, b"content-length")
-        coding = find_header(headers, b"transfer-encoding")
-        if coding is not None:
-            if length is not None or stream.http_version == "1.0":
-                raise Refusal(400, "a body is framed by Transfer-Encoding or by Content-Length, not both")
-            if coding.lower() != b"chunked" or _count(headers, b"transfer-encoding") > 1:
-                raise Refusal(400, "the only transfer coding is chunked")
-        if length is not None:
-            if not length.isdigit() or len(length) > 19 or _count(headers, b"content-length") > 1:
-                raise Refusal(400, "Content-Length is one number")
-            if int(length) > self.hub.limits.body_size:
-                raise Refusal(413, f"the body is larger than {self.hub.limits.body_size} bytes")
-        if coding is not None or (length is not None and int(length) > 0):
-            if self.parser.should_upgrade():
-                self.upgrade_body = (
-                    b"transfer-encoding: chunked" if length is None else b"content-length: " + length
-                )
-        expect = find_header(headers, b"expect")
-        if expect is not None and expect.lower() == b"100-continue" and stream.http_version == "1.1":
-            stream.expects_continue = True
-
-    def _check_target(self, stream: BaseStream, hosts: int) -> None:
-        target = stream.raw_target
-        host = find_header(stream.headers, b"host")
-        if host is not None and _HOST.fullmatch(host) is None:
-            raise Refusal(400, "the Host field is no host")
-        if stream.method in _REFUSED_METHODS:
-            raise Refusal(400, f"{stream.method} is not for a server like this")
-        if b"#" in target:
-            raise Refusal(400, "the request target has none of the forms of RFC 9112 section 3.2")
-        if target.startswith(b"/"):
-            if hosts:
-                self.valid_host = host
-        elif absolute := _ABSOLUTE.match(target):
-            host = absolute[1]
-            if not host or host.startswith(b":") or _HOST.fullmatch(host) is None:
-                raise Refusal(400, "the request target's host is none")
-            # RFC 9112 section 3.2.2: the Host field is ignored.
-            headers = stream.headers
-            headers[:] = [(b"host", host), *(field for field in headers if field[0] != b"host")]
-        elif target != b"*" or stream.method != "OPTIONS":
-            raise Refusal(400, "the request target has none of the forms of RFC 9112 section 3.2")
-
-    def parse_failed(self, error: Exception, data: bytes) -> bytes | None:
-        """The parser has stopped; what is left of the data, where it is to go on."""
-        if isinstance(error, httptools.HttpParserUpgrade):
-            # None is offered here, so the request is answered as if it had not asked (RFC 9110 section 7.8).
-            framing, self.upgrade_body = self.upgrade_body, None
-            if framing is not None:
-                # It has a body, which the parser takes for the other protocol, and nobody may take for a
-                # request.
-                self.parser = httptools.HttpRequestParser(_WithoutHead(self))
-                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
-            return data[error.args[0] :]
-        self.refuse(error)
-        return None
+        if stream.http_version == "1.0":
+            return  # to be ignored
+        for name, value in stream.headers:
+            if name == b"expect" and value.lower() != b"100-continue":
+                raise Refusal(417, "the only expectation is 100-continue")
+        stream.expects_continue = True
 
     def refuse(self, error: Exception) -> None:
         """Read no more: answer what was asked before, then say what was wrong, then close."""
-        refusal = error if isinstance(error, Refusal) else error.__context__
-        if not isinstance(refusal, Refusal):
-            if not isinstance(error, httptools.HttpParserError) or refusal is not None:
-                _logger.error("Reading a request failed", exc_info=refusal or error)
+        if isinstance(error, Refusal):
+            refusal = error
+        else:
+            _logger.error("Reading a request failed", exc_info=error)
             refusal = Refusal(400, str(error))
         status, why = refusal.args
         _logger.debug("refused a request of %s: %s", self.client, why)
@@ -382,7 +313,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def resume_reading(self) -> None:
         """Read on: first, what was received already."""
         self.reading_paused = False
-        if self.unread is not None and not self.reading_over:
+        if self.parser.has_rest() and not self.reading_over:
             self.loop.call_soon(self.read_on)
         elif not self.transport.is_closing():
             self.transport.resume_reading()
@@ -429,10 +360,10 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             or self.queue
             or self.in_head
             or self.parsing is not None
-            or self.unread is not None
+            or self.parser.has_rest()
         )
         self.reading_over = True
-        self.unread = None
+        self.parser.take_rest()
         self.parsing = None
         self.queue.clear()
         transport = self.transport
@@ -460,7 +391,6 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection at once."""
         self.reading_over = True
-        self.unread = None
         self.queue.clear()
         self.transport.abort()
 
@@ -521,41 +451,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
                     self.pump()
 
 
-class _WithoutHead:
-    """The callbacks of a connection, for a parser that begins within a request: the first head is left
-    out."""
-
-    def __init__(self, connection: HTTP1Connection) -> None:
-        self._connection = connection
-        self._skipping = True
-        self.on_body = connection.on_body
-        self.on_message_complete = connection.on_message_complete
-
-    def on_message_begin(self) -> None:
-        if not self._skipping:
-            self._connection.on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        if not self._skipping:
-            self._connection.on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._skipping:
-            self._connection.on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        if self._skipping:
-            self._skipping = False
-        else:
-            self._connection.on_headers_complete()
-
-
 def _address(value: Any) -> tuple[str, int] | None:
     """(host, port) of a socket's name; None for a Unix socket's."""
     if isinstance(value, tuple) and len(value) >= 2:
         return unmapped(str(value[0])), int(value[1])
     return None
-
-
-def _count(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> int:
-    return sum(1 for field in headers if field[0] == name)

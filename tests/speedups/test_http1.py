@@ -93,25 +93,3 @@ def test_nothing_is_written_to_who_is_gone(connect: Callable[[], tuple[Any, Tran
         assert transport.written == []
         with pytest.raises(RuntimeError, match="answered already"):
             streams[0].respond(Head(200, ()), b"")
-
-
-def test_a_known_host_is_looked_at_once(connect: Callable[[], tuple[Any, Transport]]) -> None:
-    connection, transport = connect()
-    checked: list[bytes] = []
-    check = type(connection).check_head
-
-    class Counting(type(connection)):  # type: ignore[misc]
-        def check_head(self, stream: Any, hosts: int) -> None:
-            checked.append(stream.raw_target)
-            check(self, stream, hosts)
-
-    counting = Counting(connection.hub)
-    counting.connection_made(transport)
-    for path in (b"/1", b"/2"):
-        counting.data_received(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
-    counting.data_received(b"GET /3 HTTP/1.1\r\nHost: b\r\n\r\n")
-    counting.data_received(b"PURGE /4 HTTP/1.1\r\nHost: b\r\n\r\n")
-    counting.data_received(b"POST /5 HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n")
-    counting.data_received(b"POST /6 HTTP/1.1\r\nHost: b\r\nContent-Length: 000000000000000000\r\n\r\n")
-    assert checked == [b"/1", b"/3", b"/4", b"/6"]
-    assert len(transport.written) == 6
