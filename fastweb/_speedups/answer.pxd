@@ -3,10 +3,60 @@ would make of its end: https://docs.python.org/3/c-api/iter.html#c.PyIter_Send.
 """
 
 from fastweb._speedups.plan cimport extract
+from fastweb._speedups.response cimport Head
 from fastweb._speedups.router cimport Matcher
+from fastweb._speedups.stream cimport BaseStream
 
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
 cdef extern from "Python.h":
     int PyIter_Send(object coroutine, object value, PyObject **result) except -1
+
+
+cdef class Step:
+    cdef object call
+    cdef list parameters
+    cdef list results
+    cdef tuple requests
+    cdef object body
+
+
+cdef class Operation:
+    cdef readonly object route
+    cdef list steps
+    cdef Step endpoint
+    cdef object validate_body
+    cdef object encode
+    cdef object head
+    cdef object response_type
+    cdef object awaited
+
+
+cdef class Answer:
+    cdef object _app
+    cdef object _stream
+    # The same, where it is one of our own servers.
+    cdef BaseStream _own
+    cdef Operation _operation
+    cdef object _path_params
+    cdef object _request
+    cdef object _coroutine
+    cdef object _value
+    cdef list _results
+    cdef object _failed
+    cdef object _body
+    cdef list _body_errors
+    cdef Py_ssize_t _number
+    cdef int _stage
+
+    cpdef begin(self)
+    cdef object _drive(self, object value)
+    cdef bint _step(self, object value) except? -1
+    cdef bint _take(self, object value) except? -1
+    cdef bint _recover(self, object error) except? -1
+    cdef bint _next(self) except? -1
+    cdef bint _call(self, Step step, dict values) except? -1
+    cdef bint _arguments(self, Step step, dict values, list errors) except? -1
+    cdef object _made_request(self)
+    cdef bint _read_body(self) except? -1

@@ -28,19 +28,20 @@ except ModuleNotFoundError:
 
 from fastweb._speedups.plan import extract
 from fastweb._speedups.router import FULL, Matcher
+from fastweb._speedups.stream import BaseStream
 
 __all__ = ["DONE", "Answer", "Dispatcher", "Operation", "Step"]
 
 #: What `Answer.begin` returns when all is done; it may have to wait for None.
 DONE = object()
 
-_STEPS: cython.int = 0
-_ENDPOINT: cython.int = 1
-_SENDING: cython.int = 2
-_LAST: cython.int = 3
-_ENDED: cython.int = 4
+_STEPS = cython.declare(cython.int, 0)
+_ENDPOINT = cython.declare(cython.int, 1)
+_SENDING = cython.declare(cython.int, 2)
+_LAST = cython.declare(cython.int, 3)
+_ENDED = cython.declare(cython.int, 4)
 
-_FULL: cython.int = FULL
+_FULL = cython.declare(cython.int, FULL)
 
 _JSON = b"application/json"
 _BODY = ("body",)
@@ -57,12 +58,6 @@ class Step:
         requests: the keywords that take the request itself.
         body: the keyword that takes the body's value; None for none.
     """
-
-    call: Any
-    parameters: list
-    results: list
-    requests: tuple
-    body: Any
 
     def __init__(self, call: Any, parameters: list, results: list, requests: tuple, body: Any) -> None:
         self.call = call
@@ -93,15 +88,6 @@ class Operation:
         response_type: the class of values that are responses themselves.
         awaited: makes a coroutine of any other awaitable.
     """
-
-    route = cython.declare(object, visibility="readonly")
-    steps: list
-    endpoint: Step
-    validate_body: Any
-    encode: Any
-    head: Any
-    response_type: Any
-    awaited: Any
 
     def __init__(
         self,
@@ -135,32 +121,19 @@ class Answer:
         path_params: what the route's path matched; None for nothing.
     """
 
-    _app: Any
-    _stream: Any
-    _operation: Operation
-    _path_params: Any
-    _request: Any
-    _coroutine: Any
-    _value: Any
-    _results: list
-    _failed: Any
-    _body: Any
-    _body_errors: list
-    _number: cython.Py_ssize_t
-    _stage: cython.int
-
     def __init__(self, app: Any, stream: Any, operation: Operation, path_params: Any) -> None:
         self._app = app
         self._stream = stream
+        self._own: Any = stream if isinstance(stream, BaseStream) else None
         self._operation = operation
         self._path_params = path_params
-        self._request = None
-        self._coroutine = None
-        self._value = None
-        self._results = None
-        self._failed = None
-        self._body = None
-        self._body_errors = None
+        self._request: Any = None
+        self._coroutine: Any = None
+        self._value: Any = None
+        self._results: Any = None
+        self._failed: Any = None
+        self._body: Any = None
+        self._body_errors: Any = None
         self._number = -1
         self._stage = _STEPS
 
@@ -241,6 +214,7 @@ class Answer:
             value = None
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _step(self, value: Any) -> cython.bint:
         """One step of what is running: whether that was the last. `_value` is what it has returned, or waits
         for.
@@ -254,14 +228,16 @@ class Answer:
             self._value = cython.cast(object, result)
             Py_DECREF(self._value)  # type: ignore[name-defined] # noqa: F821
             return ended
-        try:
-            self._value = self._coroutine.send(value)
-        except StopIteration as stop:
-            self._value = stop.value
-            return True
-        return False
+        else:
+            try:
+                self._value = self._coroutine.send(value)
+            except StopIteration as stop:
+                self._value = stop.value
+                return True
+            return False
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _take(self, value: Any) -> cython.bint:
         """What has run has returned this."""
         operation: Operation = self._operation
@@ -270,7 +246,11 @@ class Answer:
             self._number += 1
         elif self._stage == _ENDPOINT:
             if operation.encode is not None and not isinstance(value, operation.response_type):
-                self._stream.respond(operation.head, operation.encode(value))
+                body = operation.encode(value)
+                if self._own is not None:
+                    self._own.respond(operation.head, body)
+                else:
+                    self._stream.respond(operation.head, body)
             else:
                 self._coroutine = operation.route.respond(value, self._stream)
                 if self._coroutine is not None:
@@ -282,6 +262,7 @@ class Answer:
         return True
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _recover(self, error: Any) -> cython.bint:
         """Leave an exception to the app."""
         self._stage = _LAST
@@ -289,6 +270,7 @@ class Answer:
         return True
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _next(self) -> cython.bint:
         """Begin what comes next."""
         operation: Operation = self._operation
@@ -326,6 +308,7 @@ class Answer:
         return True
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _call(self, step: Step, values: dict) -> cython.bint:
         coroutine = step.call(**values)
         if type(coroutine) is not CoroutineType:
@@ -334,6 +317,7 @@ class Answer:
         return True
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _arguments(self, step: Step, values: dict, errors: list) -> cython.bint:
         """The arguments of one step, and what is wrong with them."""
         for item in step.results:
@@ -344,8 +328,13 @@ class Answer:
             elif result[0] is not None:
                 values[result[0]] = self._results[number]
         if step.parameters:
-            stream = self._stream
-            extract(step.parameters, self._path_params, stream.query_string, stream.headers, values, errors)
+            if self._own is not None:
+                query: bytes = self._own.query()
+                headers = self._own.headers
+            else:
+                query = self._stream.query_string
+                headers = self._stream.headers
+            extract(step.parameters, self._path_params, query, headers, values, errors)
         if step.body is not None:
             if self._body_errors:
                 errors.extend(self._body_errors)
@@ -362,6 +351,7 @@ class Answer:
         return self._request
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _read_body(self) -> cython.bint:
         """Read the body, where it is here and is what most are: some JSON."""
         stream = self._stream
@@ -433,8 +423,14 @@ class Dispatcher:
             self._count = len(self._routes)
             self._matcher = router.matcher()
             self._direct = app.is_direct()
-        path: str = stream.path
+        if isinstance(stream, BaseStream):
+            own: BaseStream = stream
+            method: str = own.method
+            path: str = own.text()
+        else:
+            method = stream.method
+            path = stream.path
         if app.root_path:
             path = app.path_within(path)
-        found: tuple = self._matcher.match(stream.method, path)
+        found: tuple = self._matcher.match(method, path)
         return found

@@ -61,3 +61,24 @@ cdef extern from "Python.h":
 # Set an attribute as the instances of a class do, whatever the class of this one says.
 cdef inline int set_as(object cls, object instance, object name, object value) except -1:
     return (<TypeObject *>cls).tp_setattro(instance, name, value)
+
+
+cdef extern from "Python.h":
+    object PyContext_CopyCurrent()
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+
+
+cdef extern from "string.h":
+    int memcmp(const void *one, const void *other, size_t size)
+    void *memcpy(void *target, const void *source, size_t size)
+
+
+# The bytes that an object consists of, its count of references first, copied to where there is room for them.
+cdef inline void copy_object(void *target, object source, Py_ssize_t size) noexcept:
+    memcpy(target, <void *>source, size)
+
+
+# Whether they are the same as in such a copy.
+cdef inline bint same_object(const void *copy, object now, Py_ssize_t size) noexcept:
+    return memcmp(copy, <void *>now, size) == 0

@@ -21,19 +21,19 @@ QUERY = 1
 HEADER = 2
 COOKIE = 3
 
-_PATH: cython.int = 0
-_QUERY: cython.int = 1
-_HEADER: cython.int = 2
+_PATH = cython.declare(cython.int, 0)
+_QUERY = cython.declare(cython.int, 1)
+_HEADER = cython.declare(cython.int, 2)
 
 GENERAL = 0
 TEXT = 1
 INTEGER = 2
 
-_TEXT: cython.int = 1
-_INTEGER: cython.int = 2
+_TEXT = cython.declare(cython.int, 1)
+_INTEGER = cython.declare(cython.int, 2)
 
 #: Longer ones may not fit a C long; the validator takes them.
-_SHORT: cython.Py_ssize_t = 18
+_SHORT = cython.declare(cython.Py_ssize_t, 18)
 
 
 @cython.cclass

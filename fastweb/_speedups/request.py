@@ -19,8 +19,8 @@ except ModuleNotFoundError:
 
 __all__ = ["find_header", "parse_cookies", "parse_query", "unquote"]
 
-_PERCENT: cython.uchar = 37
-_PLUS: cython.uchar = 43
+_PERCENT = cython.declare(cython.uchar, 37)
+_PLUS = cython.declare(cython.uchar, 43)
 
 _HEX = {}
 for _high in "0123456789abcdefABCDEF":

@@ -173,12 +173,12 @@ class Head:
 
 
 #: The heads of answers that were made last, by status and header fields.
-_HEADS: dict = {}
-_MOST_HEADS: cython.Py_ssize_t = 256
+_HEADS = cython.declare(dict, {})
+_MOST_HEADS = cython.declare(cython.Py_ssize_t, 256)
 #: Fields that a head among them may have at most: one with more is seldom made twice.
-_MOST_FIELDS: cython.Py_ssize_t = 4
+_MOST_FIELDS = cython.declare(cython.Py_ssize_t, 4)
 #: Bytes that it may have at most.
-_MOST_BYTES: cython.Py_ssize_t = 512
+_MOST_BYTES = cython.declare(cython.Py_ssize_t, 512)
 
 
 def head_of(status: Any, headers: Any) -> Head:

@@ -27,10 +27,10 @@ NONE = 0
 PARTIAL = 1
 FULL = 2
 
-_STR: cython.int = 0
-_INT: cython.int = 1
-_FLOAT: cython.int = 2
-_UUID: cython.int = 3
+_STR = cython.declare(cython.int, 0)
+_INT = cython.declare(cython.int, 1)
+_FLOAT = cython.declare(cython.int, 2)
+_UUID = cython.declare(cython.int, 3)
 _KINDS = {"str": 0, "int": 1, "float": 2, "uuid": 3}
 
 #: How long a parameter of kind int may be: int() of more digits than this is refused by CPython (and is

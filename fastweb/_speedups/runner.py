@@ -43,47 +43,55 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.answer import DONE, Answer
+from fastweb._speedups.stream import BaseStream
+
+if cython.compiled:
+    from cython.cimports.fastweb._speedups import capi
 
 __all__ = ["Runner"]
 
 #: Eager tasks do it all from 3.12 on.
-EAGER: cython.bint = sys.version_info >= (3, 12)
+EAGER = sys.version_info >= (3, 12)
+_EAGER = cython.declare(cython.bint, EAGER)
 
-_enter_task = _tasks._enter_task
-_leave_task = _tasks._leave_task
+#: Which Task runs in which loop: what `asyncio.current_task()` looks at on 3.11, C's or Python's.
+_current_tasks: dict = {} if EAGER else getattr(_tasks, "_current_tasks")  # noqa: B009 - as below
 _unregister_task = _tasks._unregister_task
 #: What `asyncio.all_tasks()` goes through on 3.11, a WeakSet: to add and discard one and the same
 #: reference in the set behind it costs a fifth of what its methods do.
 _all_tasks: Any = None if EAGER else getattr(_tasks, "_all_tasks")  # noqa: B009 - later Pythons have none
 _CancelledError = asyncio.CancelledError
 _Task: Any = asyncio.Task
+_Future: Any = asyncio.Future
+
+
+def _size_of(kind: Any) -> int:
+    """Bytes of an instance all of whose state is in them or hangs on pointers in them; else 0."""
+    return (
+        0 if EAGER or not kind.__module__.startswith("_") or kind.__flags__ & (1 << 9) else kind.__basicsize__
+    )
+
+
+#: What a spare and its future are, byte by byte, is kept over a request: see `Runner._is_as_it_was`. The room
+#: for it is runner.pxd's.
+_TASK_SIZE = cython.declare(cython.Py_ssize_t, _size_of(_Task))
+_WAKE_SIZE = cython.declare(cython.Py_ssize_t, _size_of(_Future))
+_COMPARABLE = cython.declare(cython.bint, 0 < _TASK_SIZE <= 256 and 0 < _WAKE_SIZE <= 256)
 
 
 @cython.cclass
 class Carrier:
     """The coroutine of a spare Task: waits until it is given one to carry, then is that one."""
 
-    _runner: Any
-    _wake: Any
-    _coroutine: Any
-    _context: Any
-    _first: Any
-    _task: Any
-    _stream: Any
-    _outcome: Any
-    _parked: cython.bint
-    _attached: cython.bint
-    _ended: cython.bint
-
     def __init__(self, runner: Any, wake: Any) -> None:
         self._runner = runner
         self._wake = wake
-        self._coroutine = None
-        self._context = None
-        self._first = None
-        self._task = None
-        self._stream = None
-        self._outcome = None
+        self._coroutine: Any = None
+        self._context: Any = None
+        self._first: Any = None
+        self._task: Any = None
+        self._stream: Any = None
+        self._outcome: Any = None
         self._parked = False
         self._attached = False
         self._ended = False
@@ -151,6 +159,7 @@ class Carrier:
             raise
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _finished(self, error: Any) -> cython.bint:
         task = self._task
         stream = self._stream
@@ -203,35 +212,29 @@ class Runner:
             them or cancel them.
     """
 
-    tasks = cython.declare(set, visibility="readonly")
-    _loop: Any
-    _spare: Any
-    _reference: Any
-    _shown: set
-    _carrier: Carrier
-    _name: Any
-
     def __init__(self, loop: Any) -> None:
-        self.tasks = set()
+        self.tasks: set = set()
         self._loop = loop
-        self._spare = None
-        self._reference = None
-        self._shown = set() if EAGER else _all_tasks.data
-        self._carrier = None
-        self._name = None
+        self._spare: Any = None
+        self._reference: Any = None
+        self._shown: set = set() if EAGER else _all_tasks.data
+        self._carrier: Any = None
+        self._name: Any = None
 
-    def run(self, coroutine: Any, stream: Any) -> None:
+    @cython.ccall
+    def run(self, coroutine: Any, stream: Any) -> Any:
         """Run a coroutine's first step now, and the rest of it as a Task.
 
         `stream.ended(error)` is called when it has ended, with what it raised, or None. Within the step of
         a Task, where no other can begin, the first step waits for the loop's next turn.
         """
-        if EAGER:
+        if _EAGER:
             self._run_eager(coroutine, stream)
         else:
             self._run_spare(coroutine, stream)
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _run_eager(self, coroutine: Any, stream: Any) -> cython.bint:
         try:
             task = _Task(coroutine, loop=self._loop, eager_start=True)
@@ -253,27 +256,45 @@ class Runner:
         stream.ended(_CancelledError() if task.cancelled() else task.exception())
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _run_spare(self, coroutine: Any, stream: Any) -> cython.bint:
         task = self._spare
         if task is None or task.done():
             self._make_spare()
             task = self._spare
         carrier: Carrier = self._carrier
-        context = copy_context()
         loop = self._loop
+        if loop in _current_tasks:
+            loop.call_soon(self.run, coroutine, stream)
+            return True
         error = None
         ended: cython.bint = True
         first = None
-        references: cython.Py_ssize_t = getrefcount(task)
-        try:
-            _enter_task(loop, task)
-        except RuntimeError:
-            loop.call_soon(self.run, coroutine, stream)
-            return True
+        references: cython.Py_ssize_t = 0
+        if cython.compiled and _COMPARABLE:
+            capi.copy_object(self._task_image, task, _TASK_SIZE)  # type: ignore[attr-defined]
+            capi.copy_object(self._wake_image, carrier._wake, _WAKE_SIZE)  # type: ignore[attr-defined]
+        else:
+            references = getrefcount(task)
+        context = capi.PyContext_CopyCurrent() if cython.compiled else copy_context()
         carrier._coroutine = coroutine
         self._shown.add(self._reference)
+        # What asyncio's _enter_task and _leave_task do.
+        _current_tasks[loop] = task
         try:
-            if type(coroutine) is Answer:
+            if cython.compiled:
+                capi.PyContext_Enter(context)
+                try:
+                    if type(coroutine) is Answer:
+                        answer: Answer = coroutine
+                        first = answer.begin()
+                        ended = first is DONE
+                    else:
+                        first = coroutine.send(None)
+                        ended = False
+                finally:
+                    capi.PyContext_Exit(context)
+            elif type(coroutine) is Answer:
                 first = context.run(coroutine.begin)
                 ended = first is DONE
             else:
@@ -284,7 +305,7 @@ class Runner:
         except BaseException as raised:
             error = raised
         finally:
-            _leave_task(loop, task)
+            del _current_tasks[loop]
         if not ended:
             self._spare = None
             task._log_destroy_pending = True
@@ -293,18 +314,19 @@ class Runner:
             return True
         self._shown.discard(self._reference)
         carrier._coroutine = None
-        if (
-            getrefcount(task) != references
-            or getweakrefcount(task) != 1
-            # Not cancelling(), which uncancel() sets back though the cancel is on its way.
-            or (carrier._wake.done() if carrier._parked else task._must_cancel)
-            or task._callbacks
-            or task.get_name() is not self._name
-        ):
+        if cython.compiled and _COMPARABLE:
+            reusable: cython.bint = self._is_as_it_was(task, carrier)
+        else:
+            reusable = getrefcount(task) == references and self._is_fresh(task, carrier)
+        if not reusable:
             self._spare = None
             if error is not None:
                 task.add_done_callback(_retrieve)
             carrier.end(error)
+        if error is None and isinstance(stream, BaseStream):
+            answered: BaseStream = stream
+            if answered.finished:
+                return True
         try:
             stream.ended(error)
             if error is not None and not isinstance(error, (Exception, _CancelledError)):
@@ -315,6 +337,38 @@ class Runner:
         return True
 
     @cython.cfunc
+    @cython.inline
+    @cython.exceptval(-1)
+    def _is_as_it_was(self, task: Any, carrier: Carrier) -> cython.bint:
+        """Whether nobody has touched the spare since a request began.
+
+        PERF: whatever is done to one of C's Tasks changes the bytes that it consists of: its count of
+        references, the heads of its lists of callbacks and of weak references, the pointers to its name and
+        its attributes, its flags. Where these are what they were, and so are those of the future that it
+        waits for (which a cancel reaches first, and `uncancel` does not set back), it is as it was. To
+        compare 304 bytes takes 10 ns, to ask for all of that by name 200.
+        """
+        task_image: cython.p_char = self._task_image  # type: ignore[attr-defined]
+        wake_image: cython.p_char = self._wake_image  # type: ignore[attr-defined]
+        same: cython.bint = capi.same_object(task_image, task, _TASK_SIZE)
+        if same:
+            same = capi.same_object(wake_image, carrier._wake, _WAKE_SIZE)
+        return same
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _is_fresh(self, task: Any, carrier: Carrier) -> cython.bint:
+        """The same, beside its references, for a Task that is not C's."""
+        return (
+            getweakrefcount(task) == 1
+            # Not cancelling(), which uncancel() sets back though the cancel is on its way.
+            and not (carrier._wake.done() if carrier._parked else task._must_cancel)
+            and not task._callbacks
+            and task.get_name() is self._name
+        )
+
+    @cython.cfunc
+    @cython.exceptval(-1)
     def _make_spare(self) -> cython.bint:
         carrier = Carrier(self, self._loop.create_future())
         task = _Task(carrier, loop=self._loop)

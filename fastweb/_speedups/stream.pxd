@@ -48,5 +48,8 @@ cdef class BaseStream:
     cdef Py_ssize_t _size
 
     cdef bint _split(self) except? -1
+    cdef str text(self)
+    cdef bytes query(self)
+    cpdef respond(self, Head head, object body)
     cpdef bint feed(self, bytes data, Py_ssize_t limit) except? -1
     cpdef complete(self)

@@ -18,7 +18,7 @@ from fastweb._speedups.response import HAS_LENGTH, Head
 
 __all__ = ["BaseStream", "StreamOwner"]
 
-_FLAG_LENGTH: cython.int = HAS_LENGTH
+_FLAG_LENGTH = cython.declare(cython.int, HAS_LENGTH)
 
 
 @cython.cclass
@@ -84,13 +84,27 @@ class BaseStream:
             self._query = target[mark + 1 :]
         return True
 
-    @property
-    def path(self) -> Any:
+    @cython.cfunc
+    def text(self) -> str:
+        """`path`."""
         if self._path is None:
             if self._raw_path is None:
                 self._split()
             self._path = unquote(self._raw_path)
-        return self._path
+        path: str = self._path
+        return path
+
+    @cython.cfunc
+    def query(self) -> bytes:
+        """`query_string`."""
+        if self._raw_path is None:
+            self._split()
+        query: bytes = self._query
+        return query
+
+    @property
+    def path(self) -> Any:
+        return self.text()
 
     @property
     def raw_path(self) -> Any:
@@ -100,9 +114,7 @@ class BaseStream:
 
     @property
     def query_string(self) -> Any:
-        if self._raw_path is None:
-            self._split()
-        return self._query
+        return self.query()
 
     @property
     def body(self) -> Any:
@@ -168,7 +180,8 @@ class BaseStream:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    def respond(self, head: Head, body: Any) -> None:
+    @cython.ccall
+    def respond(self, head: Head, body: Any) -> Any:
         """Send a whole answer (`fastweb.types.Stream.respond`).
 
         Raises:
