@@ -33,6 +33,9 @@ class Limits:
         part_header_size: bytes of each of them (400 beyond it).
         pipelined_requests: requests of one connection that may wait for their turn; reading stops above it.
         write_buffer: bytes of an answer that may wait for a slow client before the endpoint has to wait, too.
+        handshakes: connections of a worker whose TLS handshake, or PROXY protocol header, is not complete;
+            beyond it the oldest of them is cut.
+        tls_handshake_timeout: seconds that a TLS handshake may take.
         header_timeout: seconds from a request's first byte (or the connection's start) to the end of its head
             (408).
         body_timeout: seconds between two pieces of a body (408).
@@ -60,6 +63,8 @@ class Limits:
     part_header_size: int = 8 * 1024
     pipelined_requests: int = 32
     write_buffer: int = 64 * 1024
+    handshakes: int = 1024
+    tls_handshake_timeout: float = 10.0
     header_timeout: float = 10.0
     body_timeout: float = 30.0
     keep_alive_timeout: float = 75.0

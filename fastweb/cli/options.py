@@ -15,10 +15,12 @@ import click
 
 from fastweb.limits import Limits
 from fastweb.server.config import (
+    CERT_REQS,
     INTERFACES,
     LIFESPANS,
     LOG_LEVELS,
     LOOPS,
+    TLS_VERSIONS,
     Config,
     StartupError,
     option_name,
@@ -166,6 +168,40 @@ def server_options(function: F) -> F:
             ),
             _option(
                 "--server-header/--no-server-header", default="on", words="Send a Server field in answers."
+            ),
+            click.option("--ssl-certfile", type=click.Path(), help="Serve TLS with this certificate (PEM)."),
+            _option("--ssl-keyfile", type=click.Path(), words="Its private key.", default="in the same file"),
+            click.option(
+                "--ssl-keyfile-password",
+                envvar="FASTWEB_SSL_KEYFILE_PASSWORD",
+                help="Opens an encrypted key. Better in the environment: FASTWEB_SSL_KEYFILE_PASSWORD.",
+            ),
+            _option(
+                "--ssl-version",
+                type=click.Choice(TLS_VERSIONS),
+                words="The oldest version that is spoken.",
+                default="TLSv1.2",
+            ),
+            _option("--ssl-ciphers", words="Those of TLS 1.2, as OpenSSL writes them.", default="Python's"),
+            click.option("--ssl-ca-certs", type=click.Path(), help="Whose client certificates are accepted."),
+            _option(
+                "--ssl-cert-reqs",
+                type=click.Choice(list(CERT_REQS)),
+                words="Whether clients must have one (0, 1, 2 as in uvicorn).",
+                default="none",
+            ),
+            click.option(
+                "--ssl-sni",
+                multiple=True,
+                metavar="NAME=FILES",
+                help="A certificate for a server's name: NAME=CHAIN,KEY, or NAME=DIRECTORY with fullchain.pem"
+                " and privkey.pem; may be repeated.",
+            ),
+            click.option(
+                "--proxy-protocol",
+                is_flag=True,
+                default=None,
+                help="Connections of listed proxies begin with a header of the PROXY protocol.",
             ),
             _option(
                 "--proxy-headers/--no-proxy-headers",

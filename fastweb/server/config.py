@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from fastweb.server.proxy import Proxies
 
 __all__ = [
+    "CERT_REQS",
     "INTERFACES",
     "LIFESPANS",
     "LOG_LEVELS",
     "LOOPS",
+    "TLS_VERSIONS",
     "Config",
     "ConfigError",
     "StartupError",
@@ -45,6 +47,9 @@ LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 LOOPS = ("auto", "uvloop", "asyncio")
 INTERFACES = ("auto", "fastweb", "asgi", "wsgi")
 LIFESPANS = ("auto", "on", "off")
+TLS_VERSIONS = ("TLSv1.2", "TLSv1.3")
+#: What is asked of clients, in words and as `ssl.VerifyMode` has it.
+CERT_REQS = {"none": 0, "optional": 1, "required": 2, "0": 0, "1": 1, "2": 2}
 
 
 class StartupError(Exception):
@@ -103,6 +108,17 @@ class Config:
         uds_permissions: the mode of that socket's file. Who may write to it may connect.
         fd: a listening socket that this process was started with, instead of host and port.
         backlog: connections that may wait to be accepted.
+        ssl_certfile: serve TLS with this certificate: a PEM file, with its chain.
+        ssl_keyfile: its private key, a PEM file; by default in the same file.
+        ssl_keyfile_password: opens the keys that are encrypted.
+        ssl_version: the oldest version that is spoken, "TLSv1.2" or "TLSv1.3".
+        ssl_ciphers: those of TLS 1.2, as OpenSSL writes them; by default Python's choice.
+        ssl_ca_certs: whose client certificates are accepted: a PEM file or a directory of OpenSSL's.
+        ssl_cert_reqs: whether clients must have one: "none", "optional" or "required" (or 0, 1, 2 as ssl has
+            them).
+        ssl_sni: certificates for names of servers: "name=chain.pem,key.pem", "name=directory" with
+            fullchain.pem and privkey.pem; a name may be "*.example.org".
+        proxy_protocol: connections of listed proxies begin with a header of the PROXY protocol.
         proxy_headers: believe listed proxies what they say of the client and of its scheme.
         forwarded_allow_ips: who is a listed proxy: addresses, networks, "unix:", "*" (`Proxies`), with commas
             or as a sequence; by default FORWARDED_ALLOW_IPS in the environment, else programs of this
@@ -144,6 +160,15 @@ class Config:
     uds_permissions: int = 0o666
     fd: int | None = None
     backlog: int = 2048
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    ssl_keyfile_password: str | None = None
+    ssl_version: str = "TLSv1.2"
+    ssl_ciphers: str | None = None
+    ssl_ca_certs: str | None = None
+    ssl_cert_reqs: str | int = "none"
+    ssl_sni: tuple[str, ...] = ()
+    proxy_protocol: bool = False
     proxy_headers: bool = True
     forwarded_allow_ips: str | Sequence[str] | None = None
     forwarded_field: str = "x-forwarded-for"
@@ -208,6 +233,7 @@ class Config:
             raise ConfigError("reload and more than one worker exclude each other: leave one of them out")
         if not isinstance(self.limits, Limits | None):
             raise ConfigError(f"limits must be fastweb.limits.Limits, not {self.limits!r}")
+        self._check_tls()
         self._check_proxies()
         try:
             self.limits_of(None)
@@ -225,6 +251,33 @@ class Config:
             host = DEFAULT_HOST if self.host is None else self.host
             found.append(TCPAddress(host, DEFAULT_PORT if self.port is None else self.port))
         return found or None
+
+    def _check_tls(self) -> None:
+        for name in ("certfile", "keyfile", "keyfile_password", "ciphers", "ca_certs"):
+            value = getattr(self, f"ssl_{name}")
+            if not isinstance(value, str | None) or value == "":
+                raise ConfigError(f"ssl_{name} must be a string, not {value!r}")
+        if self.ssl_version not in TLS_VERSIONS:
+            raise ConfigError(f"ssl_version must be {' or '.join(TLS_VERSIONS)}, not {self.ssl_version!r}")
+        if str(self.ssl_cert_reqs) not in CERT_REQS:
+            raise ConfigError(f"ssl_cert_reqs must be none, optional or required, not {self.ssl_cert_reqs!r}")
+        if not isinstance(self.ssl_sni, tuple):
+            raise ConfigError(f"ssl_sni must be a tuple of name=chain,key, not {self.ssl_sni!r}")
+        for item in self.ssl_sni:
+            name, equals, files = item.partition("=")
+            if not name or not equals or not files:
+                raise ConfigError(f"ssl_sni must be name=chain,key or name=directory, not {item!r}")
+        if self.ssl_certfile is None:
+            for name in ("keyfile", "keyfile_password", "ciphers", "ca_certs", "sni"):
+                if getattr(self, f"ssl_{name}"):
+                    raise ConfigError(f"ssl_{name} needs ssl_certfile, the certificate to serve with")
+        if CERT_REQS[str(self.ssl_cert_reqs)] and self.ssl_ca_certs is None:
+            raise ConfigError("ssl_cert_reqs needs ssl_ca_certs: whose certificates are accepted")
+
+    @property
+    def scheme(self) -> str:
+        """Of the addresses that it listens on."""
+        return "http" if self.ssl_certfile is None else "https"
 
     def _check_proxies(self) -> None:
         if self.forwarded_field not in ("x-forwarded-for", "forwarded"):
@@ -316,7 +369,7 @@ class Config:
 
 
 #: Fields that are lists in JSON and on the command line.
-_TUPLES = ("bind", "reload_dirs")
+_TUPLES = ("bind", "reload_dirs", "ssl_sni")
 
 
 def _integer(name: str, value: object, low: int, high: int) -> None:

@@ -12,7 +12,7 @@ import logging
 import socket
 import struct
 import sys
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastweb._speedups.http1 import (
@@ -155,7 +155,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             return False
         if self.current is None:
             self.pump()
-        return bool(self.current or self.queue)
+        # TLS has no half-closed connection (asyncio's transport closes it, and warns of True).
+        return bool(self.current or self.queue) and self.is_plain()
 
     def pause_writing(self) -> None:
         """The transport holds more than `Limits.write_buffer`."""
@@ -193,6 +194,15 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def is_plain(self) -> bool:
         """Whether the bytes on the socket are those that are written: no TLS."""
         return self.transport.get_extra_info("sslcontext") is None
+
+    @cached_property
+    def tls(self) -> dict[str, Any] | None:
+        """What ASGI's TLS extension tells of this connection; None without TLS."""
+        if self.is_plain():
+            return None
+        from fastweb.server.tls import describe
+
+        return describe(self.transport)
 
     def _unacknowledged(self) -> int:
         """Bytes that the kernel still has to send: megabytes, perhaps, so that a slow client takes some for

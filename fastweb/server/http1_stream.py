@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from fastweb._speedups.request import find_header
 from fastweb._speedups.response import Head, check_trailers, interim_lines
@@ -65,6 +65,11 @@ class HTTP1Stream(BaseStream):
             if status == 100:
                 self.expects_continue = False
             self.connection.write(lines)
+
+    @property
+    def tls(self) -> dict[str, Any] | None:
+        """The connection's TLS as ASGI's TLS extension has it (`fastweb.server.tls.describe`)."""
+        return self.connection.tls
 
     async def receive(self) -> bytes:
         """The next piece of the body, b"" at its end; see `fastweb.types.Stream.receive`."""

@@ -39,6 +39,7 @@ class Listeners:
         unix_paths: the files of the Unix sockets among them.
         own: for each slot of the supervisor, the TCP sockets that only its worker accepts from: the kernel
             spreads connections over them (socket(7), SO_REUSEPORT).
+        scheme: "http" or "https", for `addresses`.
     """
 
     def __init__(
@@ -46,7 +47,10 @@ class Listeners:
         sockets: Sequence[socket.socket],
         unix_paths: Sequence[str] = (),
         own: Sequence[Sequence[socket.socket]] = (),
+        *,
+        scheme: str = "http",
     ) -> None:
+        self._scheme = scheme
         self.shared = list(sockets)
         self.own = [list(slot) for slot in own]
         self._unix_files = {path: _identity(path) for path in unix_paths}
@@ -62,7 +66,7 @@ class Listeners:
 
     def addresses(self) -> list[str]:
         """Each address as a user would reach it."""
-        return [_address(sock) for sock in self.of_slot(0)]
+        return [_address(sock, self._scheme) for sock in self.of_slot(0)]
 
     def close(self) -> None:
         for sock in self.sockets:
@@ -101,7 +105,7 @@ def bind(config: Config, slots: int = 1) -> Listeners:
         raise BindError(str(error), exit_code=2) from None
     addresses = config.addresses()
     if addresses is None and inherited:
-        return Listeners([adopt(fd, config.backlog) for fd in inherited])
+        return Listeners([adopt(fd, config.backlog) for fd in inherited], scheme=config.scheme)
     by_name = {name: fd for fd, name in inherited.items() if name}
     tcp: list[TCPAddress] = []
     shared: list[socket.socket] = []
@@ -127,8 +131,8 @@ def bind(config: Config, slots: int = 1) -> Listeners:
         Listeners(shared, paths, own).close()
         raise
     if len(own) == 1:
-        return Listeners([*own[0], *shared], paths)
-    return Listeners(shared, paths, own)
+        return Listeners([*own[0], *shared], paths, scheme=config.scheme)
+    return Listeners(shared, paths, own, scheme=config.scheme)
 
 
 def bind_tcp(host: str, port: int, backlog: int = 2048) -> list[socket.socket]:
@@ -374,11 +378,11 @@ def take_queued(sock: socket.socket, most: int) -> list[socket.socket]:
     return taken
 
 
-def _address(sock: socket.socket) -> str:
+def _address(sock: socket.socket, scheme: str) -> str:
     name = sock.getsockname()
     if isinstance(name, tuple):
         host, port = name[0], name[1]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     return f"unix:{os.fsdecode(name)}"
 
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import chain
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastweb.server import systemd
 from fastweb.server.config import Config, StartupError, banner, configure_logging
@@ -27,6 +27,10 @@ from fastweb.server.lifespan import Lifespan
 from fastweb.server.loading import load_app, user_error
 from fastweb.server.sockets import Listeners, bind, take_queued
 from fastweb.types import StreamApp
+
+if TYPE_CHECKING:
+    from fastweb.server.acceptor import Accepting, Acceptor
+    from fastweb.server.tls import TLS
 
 __all__ = ["Server", "exit_later", "loop_factory", "run_server", "run_single"]
 
@@ -39,6 +43,8 @@ STARTUP_FAILED = 3
 _THREADS_TIMEOUT = 2.0
 #: Seconds from the last connection that is accepted to the closing of those that wait for a request.
 _SETTLE_TIME = 0.1
+#: Seconds beyond it that TLS handshakes have which are not complete.
+_HANDSHAKE_TIME = 1.0
 #: Seconds that cancelled start-up or shut-down code has to end.
 _CANCEL_TIMEOUT = 2.0
 
@@ -83,9 +89,9 @@ class Server:
         self._sockets = sockets
         self._on_started = on_started
         self._on_stopping = on_stopping
-        self._accept: Callable[[socket.socket], Awaitable[asyncio.AbstractServer]] | None = None
+        self._accept: Callable[[socket.socket], Awaitable[Accepting]] | None = None
         self._borrowed: dict[int, list[socket.socket]] = {}
-        self._borrowing: dict[int, list[asyncio.AbstractServer]] = {}
+        self._borrowing: dict[int, list[Accepting]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
@@ -153,13 +159,20 @@ class Server:
 
         Raises:
             BindError: it cannot listen.
+            ConfigError: a certificate cannot be loaded.
             StartupError: the app's lifespan failed to start; the details are the traceback.
         """
         self._loop = asyncio.get_running_loop()
         self._tell()
         if self._stop.is_set():
             return
-        with Listeners(self._sockets) if self._sockets is not None else bind(self.config) as listeners:
+        tls = None
+        if self.config.ssl_certfile is not None:
+            from fastweb.server.tls import TLS
+
+            tls = TLS(self.config)
+        given = self._sockets
+        with bind(self.config) if given is None else Listeners(given, scheme=self.config.scheme) as listeners:
             self.addresses = listeners.addresses()
             lifespan = Lifespan(self.app)
             try:
@@ -168,12 +181,13 @@ class Server:
                 raise user_error(error, "the app's start-up", STARTUP_FAILED) from None
             try:
                 if ready:
-                    await self._serve(listeners)
+                    await self._serve(listeners, tls)
             finally:
                 await self._shutdown(lifespan)
 
-    async def _serve(self, listeners: Listeners) -> None:
+    async def _serve(self, listeners: Listeners, tls: TLS | None) -> None:
         # Here and not above, since a supervisor imports this module and needs no protocol.
+        from fastweb.server.acceptor import Acceptor
         from fastweb.server.access_log import AccessLog
         from fastweb.server.connections import Connections
 
@@ -190,17 +204,19 @@ class Server:
             server_header=config.server_header,
             proxies=config.proxies() if config.proxy_headers else None,
         )
-        servers: list[asyncio.AbstractServer] = []
-
-        def accept(sock: socket.socket) -> Awaitable[asyncio.AbstractServer]:
-            return _start_accepting(loop, connections.make_protocol, sock, config.backlog)
-
+        servers: list[Accepting] = []
+        acceptor = Acceptor(
+            connections,
+            backlog=config.backlog,
+            tls=tls,
+            proxies=config.proxies() if config.proxy_protocol else None,
+        )
         connections.start()
         try:
             for sock in listeners.sockets:
                 # Not all at once: what accepts already is closed below if another cannot.
-                servers.append(await accept(sock))  # noqa: PERF401
-            self._accept = accept
+                servers.append(await acceptor.listen(sock))  # noqa: PERF401
+            self._accept = acceptor.listen
             self.started.set()
             if self._on_started is not None:
                 self._on_started(self)
@@ -212,12 +228,14 @@ class Server:
             for _ in range(2):
                 await asyncio.sleep(0)
             self._accept = None
-            await self._stop_accepting(loop, servers, listeners, connections.make_protocol)
+            await self._stop_accepting(acceptor, servers, listeners)
             # Who has just connected, or just got an answer, is about to send a request: that is in flight,
             # too, and its answer says that the connection closes. Closed at once, a busy keep-alive client
             # would lose a request.
             connections.draining = True
             await _unless(self._force, asyncio.sleep(_SETTLE_TIME))
+            await _unless(self._force, acceptor.wait_pending(_HANDSHAKE_TIME))
+            acceptor.abort()
             connections.drain()
             if not await _unless(self._force, connections.wait_closed(config.graceful_timeout)):
                 self.exit_code = 1
@@ -226,6 +244,7 @@ class Server:
         finally:
             for server in servers:
                 server.close()
+            acceptor.abort()
             connections.abort()
             await connections.wait_closed(1.0)
             connections.stop()
@@ -233,11 +252,7 @@ class Server:
                 log.close()
 
     async def _stop_accepting(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        servers: Sequence[asyncio.AbstractServer],
-        listeners: Listeners,
-        make_protocol: Callable[[], asyncio.BaseProtocol],
+        self, acceptor: Acceptor, servers: Sequence[Accepting], listeners: Listeners
     ) -> None:
         """Close the listening sockets. Connections that the kernel has already made would be reset: take
         them first."""
@@ -250,9 +265,7 @@ class Server:
         for server in servers:
             server.close()
         for connection in accepted:
-            connection.setblocking(False)
-            with contextlib.suppress(OSError):
-                await loop.connect_accepted_socket(make_protocol, connection)
+            await acceptor.connect(connection)
 
     async def _shutdown(self, lifespan: Lifespan) -> None:
         try:
@@ -262,20 +275,6 @@ class Server:
             failed = user_error(error, "the app's shut-down")
             logger.error("%s%s", failed.details, failed.message)
             self.exit_code = 1
-
-
-async def _start_accepting(
-    loop: asyncio.AbstractEventLoop,
-    make_protocol: Callable[[], asyncio.BaseProtocol],
-    sock: socket.socket,
-    backlog: int,
-) -> asyncio.AbstractServer:
-    if sock.family != getattr(socket, "AF_UNIX", None):
-        return await loop.create_server(make_protocol, sock=sock, backlog=backlog)
-    if sys.version_info >= (3, 13):
-        # Its file is removed by who bound it, not by each worker that stops.
-        return await loop.create_unix_server(make_protocol, sock=sock, backlog=backlog, cleanup_socket=False)
-    return await loop.create_unix_server(make_protocol, sock=sock, backlog=backlog)
 
 
 def _look_at(task: asyncio.Future[None]) -> None:
