@@ -21,7 +21,9 @@ cdef class Carrier:
 
 
 cdef class Runner:
-    cdef readonly set tasks
+    cdef readonly dict tasks
+    # The stream whose first step runs now.
+    cdef object _opening
     cdef object _loop
     cdef object _spare
     cdef object _reference

@@ -165,7 +165,7 @@ class Carrier:
         stream = self._stream
         self._task = None
         self._stream = None
-        self._runner.tasks.discard(task)
+        self._runner.tasks.pop(task, None)
         if error is not None:
             task.add_done_callback(_retrieve)
         stream.ended(error)
@@ -209,11 +209,13 @@ class Runner:
 
     Attributes:
         tasks: the Tasks of the requests that have suspended and not ended, for whoever has to wait for
-            them or cancel them.
+            them or cancel them, and the stream of each.
     """
 
     def __init__(self, loop: Any) -> None:
-        self.tasks: set = set()
+        self.tasks: dict = {}
+        #: The stream whose first step runs now.
+        self._opening: Any = None
         self._loop = loop
         self._spare: Any = None
         self._reference: Any = None
@@ -228,10 +230,21 @@ class Runner:
         `stream.ended(error)` is called when it has ended, with what it raised, or None. Within the step of
         a Task, where no other can begin, the first step waits for the loop's next turn.
         """
-        if _EAGER:
-            self._run_eager(coroutine, stream)
-        else:
-            self._run_spare(coroutine, stream)
+        before = self._opening
+        self._opening = stream
+        try:
+            if _EAGER:
+                self._run_eager(coroutine, stream)
+            else:
+                self._run_spare(coroutine, stream)
+        finally:
+            self._opening = before
+
+    def stream_of(self, task: Any) -> Any:
+        """The request that a Task answers: one of `tasks`, or the current one, whose first step runs; None
+        for any other. From any thread."""
+        found = self.tasks.get(task)
+        return self._opening if found is None else found
 
     @cython.cfunc
     @cython.exceptval(-1)
@@ -244,7 +257,7 @@ class Runner:
         if task.done():
             self._eager_ended(stream, task)
         else:
-            self.tasks.add(task)
+            self.tasks[task] = stream
             task.add_done_callback(partial(self._eager_ended, stream))
         # An error's traceback leads to this frame (where it is one of Python's), which must not lead to
         # the error.
@@ -252,7 +265,7 @@ class Runner:
         return True
 
     def _eager_ended(self, stream: Any, task: Any) -> None:
-        self.tasks.discard(task)
+        self.tasks.pop(task, None)
         stream.ended(_CancelledError() if task.cancelled() else task.exception())
 
     @cython.cfunc
@@ -309,7 +322,7 @@ class Runner:
         if not ended:
             self._spare = None
             task._log_destroy_pending = True
-            self.tasks.add(task)
+            self.tasks[task] = stream
             carrier.attach(task, context, _NOTHING if first is None else first, stream)
             return True
         self._shown.discard(self._reference)

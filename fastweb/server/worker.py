@@ -211,6 +211,12 @@ class Server:
             tls=tls,
             proxies=config.proxies() if config.proxy_protocol else None,
         )
+        watchdog = None
+        if config.block_threshold:
+            from fastweb.server.watchdog import Watchdog
+
+            watchdog = Watchdog(config.block_threshold, loop, connections.runner.stream_of)
+            watchdog.start()
         connections.start()
         try:
             for sock in listeners.sockets:
@@ -248,6 +254,8 @@ class Server:
             connections.abort()
             await connections.wait_closed(1.0)
             connections.stop()
+            if watchdog is not None:
+                watchdog.stop()
             if log is not None:
                 log.close()
 

@@ -123,7 +123,7 @@ def bench(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> I
     yield bench
     bench.runner.close()
     bench.spin()
-    assert bench.runner.tasks == set()
+    assert not bench.runner.tasks
     assert not [task for task in asyncio.all_tasks(bench.loop) if not task.done()]
     bench.loop.close()
     del bench.runner

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastweb.server.config import Config, ConfigError
+from fastweb.server.watchdog import Watchdog
+
+Serve = Callable[..., Any]
+
+APP = """
+import asyncio
+import time
+
+from fastweb import FastWeb, Request
+
+app = FastWeb()
+
+
+def work_hard(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.01)
+
+
+@app.get("/report/{number}")
+async def report(number: int) -> str:
+    work_hard(0.8)
+    return "done"
+
+
+@app.get("/later")
+async def later(request: Request) -> str:
+    await asyncio.sleep(0.01)
+    work_hard(0.8)
+    return "done"
+
+
+@app.get("/fine")
+def fine() -> str:
+    work_hard(0.8)
+    return "done"
+"""
+
+
+def nobody(task: Any) -> None:
+    return None
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_who_blocks_the_loop_is_named_with_his_stack(serve: Serve, app_dir: Path, loop: str) -> None:
+    (app_dir / "main.py").write_text(APP)
+    server = serve(loop=loop, block_threshold=0.3).ready()
+    assert server.get("/fine") == '"done"'
+    assert "blocked" not in server.err
+    server.get("/report/7?secret=1")
+    server.until(lambda: server.err.count("The event loop goes on") == 1)
+    server.get("/later")
+    server.until(lambda: server.err.count("The event loop goes on") == 2)
+    first, second = server.err.split("The event loop goes on")[:2]
+    assert "secret" not in server.err
+    assert "by GET /report/7: no other request is answered" in first
+    assert "by GET /later: no other request" in second
+    for text, name in ((first, "report"), (second, "later")):
+        stack = text[text.index("The event loop has been blocked") :]
+        lines = [line.split(", ", 1)[1] for line in stack.splitlines() if line.startswith("  File ")]
+        assert [line.split(" in ")[1] for line in lines] == [name, "work_hard"]
+        assert "a plain `def` endpoint, which runs in a thread" in stack
+    assert server.stop(signal.SIGTERM if os.name == "posix" else signal.SIGINT) == 0
+
+
+def test_a_block_is_told_once_and_how_long_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "fastweb.server")
+
+    async def scenario() -> None:
+        watchdog = Watchdog(0.1, asyncio.get_running_loop(), nobody)
+        watchdog.start()
+        await asyncio.sleep(0.5)
+        assert not caplog.records
+        time.sleep(0.8)  # noqa: ASYNC251 - that is the point
+        while len(caplog.records) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.5)
+        await asyncio.sleep(0.01)
+        while len(caplog.records) < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        watchdog.stop()
+
+    asyncio.run(scenario())
+    first, end, second, _ = [record.getMessage() for record in caplog.records]
+    assert "the task 'Task-1'" in first
+    assert "in scenario" in first
+    assert "the event loop goes on: it was blocked for" in end.lower()
+    assert "by a callback" in second
+
+
+def test_a_process_that_was_stopped_is_not_blocked(tmp_path: Path, start: Serve) -> None:
+    if os.name != "posix":
+        return
+    code = """
+import asyncio, logging, sys
+from fastweb.server.watchdog import Watchdog
+logging.basicConfig(stream=sys.stderr)
+
+async def main():
+    Watchdog(0.3, asyncio.get_running_loop(), lambda task: None).start()
+    await asyncio.sleep(0.5)
+    print("up", flush=True)
+    await asyncio.sleep(3)
+    print("end", flush=True)
+
+asyncio.run(main())
+"""
+    process = start("-c", code)
+    process.until(lambda: "up" in process.out)
+    process.process.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    process.process.send_signal(signal.SIGCONT)
+    process.until(lambda: "end" in process.out)
+    assert process.wait() == 0
+    assert process.err == ""
+
+
+def test_it_ends_with_the_loop() -> None:
+    watchdogs: list[Watchdog] = []
+
+    async def scenario() -> None:
+        watchdogs.append(Watchdog(0.05, asyncio.get_running_loop(), nobody))
+        watchdogs[0].start()
+        await asyncio.sleep(0.1)
+
+    asyncio.run(scenario())
+    watchdogs[0]._thread.join(20)
+    assert not watchdogs[0]._thread.is_alive()
+
+
+def test_who_debugs_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    go_on = threading.Event()
+    module: dict[str, Any] = {"__name__": "pdb", "wait": go_on.wait}
+    exec("def interaction():\n    wait(0.5)", module)
+
+    async def scenario() -> None:
+        watchdog = Watchdog(0.1, asyncio.get_running_loop(), nobody)
+        watchdog.start()
+        module["interaction"]()
+        await asyncio.sleep(0)
+        watchdog.stop()
+
+    asyncio.run(scenario())
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("value", [-1, "5", 1e9, None])
+def test_thresholds(value: Any) -> None:
+    with pytest.raises(ConfigError, match="block_threshold must be seconds, 0 for never"):
+        Config(app="main:app", block_threshold=value)
+
+
+def test_none_is_watched_where_it_is_off(serve: Serve, app_dir: Path) -> None:
+    (app_dir / "main.py").write_text(APP)
+    server = serve(block_threshold=0).ready()
+    assert server.get("/report/1") == '"done"'
+    assert server.stop(signal.SIGTERM if sys.platform != "win32" else signal.SIGINT) == 0
+    assert "blocked" not in server.err
