@@ -55,6 +55,7 @@ __all__ = [
     "HEAD",
     "IDLE",
     "LINGER",
+    "MOST_BODY_BUFFER",
     "BaseConnection",
     "BaseHub",
     "Refusal",
@@ -84,6 +85,11 @@ _FLAG_SERVER: cython.int = HAS_SERVER
 #: Bytes of a body that wait for its turn, or for an app which reads it in pieces, before the client has to
 #: wait.
 BODY_BUFFER = 256 * 1024
+
+#: The same for an app that has taken all there was, which it doubles each time. PERF: one call of libuv may
+#: bring 8 MiB, before any app has its turn; each pause costs two system calls and a turn of the loop, which
+#: with 256 KiB is a third of the time that a large body takes.
+MOST_BODY_BUFFER = 1024 * 1024
 
 #: An answer larger than this is not copied together with its head.
 _LARGE: cython.Py_ssize_t = 64 * 1024

@@ -44,9 +44,13 @@ cdef class BaseStream:
     cdef object _path
     cdef object _raw_path
     cdef object _query
+    # What has come of the body and was not taken: the first piece, and those behind it, if any.
     cdef object _buffer
+    cdef list _pieces
+    cdef Py_ssize_t _pending
     cdef Py_ssize_t _size
 
+    cdef bint _add_piece(self, bytes data) except? -1
     cdef bint _split(self) except? -1
     cdef str text(self)
     cdef bytes query(self)

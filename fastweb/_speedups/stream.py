@@ -20,6 +20,9 @@ __all__ = ["BaseStream", "StreamOwner"]
 
 _FLAG_LENGTH = cython.declare(cython.int, HAS_LENGTH)
 
+#: A piece of a body that is as large as this is handed on as it came; smaller ones are put together.
+_PIECE: cython.Py_ssize_t = 16 * 1024
+
 
 @cython.cclass
 class BaseStream:
@@ -58,6 +61,8 @@ class BaseStream:
         self._raw_path: Any = None
         self._query: Any = None
         self._buffer: Any = b""
+        self._pieces: Any = None
+        self._pending = 0
         self._size = 0
 
     @cython.cfunc
@@ -119,7 +124,10 @@ class BaseStream:
     @property
     def body(self) -> Any:
         """What has come of the body and was not taken."""
-        if type(self._buffer) is bytearray:
+        if self._pieces is not None:
+            self._buffer = b"".join([self._buffer, *self._pieces])
+            self._pieces = None
+        elif type(self._buffer) is bytearray:
             self._buffer = bytes(self._buffer)
         return self._buffer
 
@@ -144,25 +152,53 @@ class BaseStream:
             return False
         if self.finished:
             return True  # answered already: the rest of the body is read to find its end, and thrown away
-        if type(self._buffer) is bytearray:
+        size: cython.Py_ssize_t = len(data)
+        self._pending += size
+        if not self._buffer:
+            self._buffer = data
+        elif size >= _PIECE or self._pieces is not None:
+            self._add_piece(data)
+        elif type(self._buffer) is bytearray:
             self._buffer += data
-        elif self._buffer:
+        else:
             # A bytearray grows in linear time, however small the pieces are.
             self._buffer = bytearray(self._buffer)
             self._buffer += data
+        return True
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _add_piece(self, data: bytes) -> cython.bint:
+        """Keep a large piece as it came. PERF: to join pieces, and then take them, copies them twice."""
+        if self._pieces is None:
+            self._pieces = [data]
+            return True
+        last = self._pieces[len(self._pieces) - 1]
+        if len(last) >= _PIECE:
+            self._pieces.append(data)
+        elif type(last) is bytearray:
+            last += data
         else:
-            self._buffer = data
+            self._pieces[len(self._pieces) - 1] = bytearray(last)
+            self._pieces[len(self._pieces) - 1] += data
         return True
 
     def take(self) -> Any:
-        """What has come of the body, once."""
-        body = self.body
-        self._buffer = b""
-        return body
+        """Some of what has come of the body, once: the first piece."""
+        piece = self._buffer
+        self._pending -= len(piece)
+        pieces: list = self._pieces
+        if pieces is None:
+            self._buffer = b""
+        else:
+            self._buffer = pieces.pop(0)
+            if not pieces:
+                self._pieces = None
+        return bytes(piece) if type(piece) is bytearray else piece
 
     def pending(self) -> int:
         """Bytes of the body that have come and were not taken."""
-        return len(self._buffer)
+        return self._pending
 
     @cython.ccall
     def complete(self) -> Any:

@@ -23,6 +23,7 @@ from fastweb._speedups.http1 import (
     HEAD,
     IDLE,
     LINGER,
+    MOST_BODY_BUFFER,
     BaseConnection,
 )
 from fastweb._speedups.http1_parser import Refusal
@@ -82,6 +83,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         self._unsent_since = 0.0
         #: At work while a file is sent beside the transport.
         self.file_sender: FileSender | None = None
+        self._body_buffer = BODY_BUFFER
         self._half_closed = False
         self._refused = False
         #: What the PROXY protocol has said before this connection was made.
@@ -295,7 +297,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             self.since = self.hub.now
         # Where the app waits for it all, it is read to its end; else no more than the next reader may want.
         if stream.opened or self.current is not None or self.queue:
-            if stream.pending() > BODY_BUFFER and not self.reading_paused:
+            if stream.pending() >= self._body_buffer and not self.reading_paused:
                 self.pause_reading()
 
     def body_wanted(self, stream: BaseStream) -> None:
@@ -310,8 +312,10 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             self.phase = BUSY
 
     def body_taken(self, stream: BaseStream) -> None:
-        """The app has taken what there was."""
-        if self.reading_paused and self.parsing is stream:
+        """The app has taken some of what there was."""
+        if self.reading_paused and self.parsing is stream and stream.pending() <= self._body_buffer // 2:
+            if self._body_buffer < MOST_BODY_BUFFER:
+                self._body_buffer *= 2
             self.resume_reading()
 
     def pause_reading(self) -> None:

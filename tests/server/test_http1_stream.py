@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
+from fastweb._speedups.http1 import MOST_BODY_BUFFER
 from fastweb._speedups.response import Head
+from fastweb.exceptions import ClientDisconnect
 from fastweb.server import sendfile
 
 if TYPE_CHECKING:
@@ -215,3 +219,89 @@ def test_wrong_pieces_of_a_file(listen: Listen, make_app: Callable[..., Any], la
     client = listen(make_app({"/": send})).connect().send(get())
     assert client.answer().body == data_of(large)[:2]
     assert client.is_open()
+
+
+# Large bodies of a declared length, which go past the parser
+
+
+async def take(stream: Any) -> None:
+    digest = hashlib.sha256()
+    while data := await stream.receive():
+        digest.update(data)
+    stream.respond(PLAIN, digest.hexdigest().encode())
+
+
+async def whole(stream: Any) -> None:
+    stream.respond(PLAIN, hashlib.sha256(stream.body).hexdigest().encode())
+
+
+@pytest.mark.parametrize("path", ["/take", "/whole"])
+def test_a_large_body_and_what_is_behind_it(listen: Listen, make_app: Callable[..., Any], path: str) -> None:
+    server = listen(make_app({"/take": take, "/whole": whole}, heads=("/take",)))
+    client = server.connect()
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\n"
+    for size in (65535, 65536, 65537, 131072, 300_001, 2_000_000):
+        body = os.urandom(size)
+        expected = hashlib.sha256(body).hexdigest().encode()
+        measured = f"{head}Content-Length: {size}\r\n\r\n".encode() + body
+        in_chunks = f"{head}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+        # What is behind a body is the next request, whatever the two look like.
+        client.send(measured + get("/1") + measured + in_chunks + measured + get("/2"))
+        bodies = [client.answer().body for _ in range(6)]
+        assert bodies == [expected, b"GET /1 0", expected, expected, expected, b"GET /2 0"]
+        for at in (1, len(measured) - 1, len(measured), len(measured) + 1):
+            wire = measured + get("/3")
+            client.send(wire[:at])
+            server.until(lambda: True)
+            client.send(wire[at:])
+            assert [client.answer().body for _ in range(2)] == [expected, b"GET /3 0"]
+
+
+def test_what_is_behind_a_large_body_and_no_request(listen: Listen, make_app: Callable[..., Any]) -> None:
+    server = listen(make_app({"/whole": whole}))
+    body = bytes(100_000)
+    head = b"POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n" % len(body)
+    client = server.connect().send(head + b"\r\n" + body + b"\0\0\0\0")
+    assert [client.answer().status for _ in range(2)] == [200, 400]
+    assert client.rest() == b""
+    # The last request that the client wants to make is the last that is answered.
+    client = server.connect().send(head + b"Connection: close\r\n\r\n" + body + get("/smuggled"))
+    assert client.answer().headers["connection"] == "close"
+    assert b"200 OK" not in client.rest()
+
+
+def test_a_client_that_leaves_within_a_large_body(listen: Listen, make_app: Callable[..., Any]) -> None:
+    errors: list[type[BaseException]] = []
+
+    async def look(stream: Any) -> None:
+        try:
+            await take(stream)
+        except ClientDisconnect as error:
+            errors.append(type(error))
+            raise
+
+    server = listen(make_app({"/look": look}, heads=("/look",)))
+    client = server.connect().send(b"POST /look HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+    client.send(bytes(200_000))
+    client.close()
+    server.until(lambda: errors == [ClientDisconnect])
+
+
+def test_an_app_that_is_slow_to_take_a_large_body(listen: Listen, make_app: Callable[..., Any]) -> None:
+    """The client waits: what is held of the body stays bounded; and it grows for an app that keeps up."""
+    sizes: list[int] = []
+
+    async def slowly(stream: Any) -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            sizes.append(stream.pending())
+            if not await stream.receive():
+                break
+        stream.respond(PLAIN, b"done")
+
+    server = listen(make_app({"/slowly": slowly}, heads=("/slowly",)))
+    body = bytes(6 * 1024 * 1024)
+    client = server.connect()
+    client.send(b"POST /slowly HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    assert client.answer().body == b"done"
+    assert max(sizes) <= MOST_BODY_BUFFER + 256 * 1024
