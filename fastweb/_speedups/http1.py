@@ -121,6 +121,7 @@ class BaseHub:
     draining = cython.declare(cython.bint, visibility="public")
     own_lines = cython.declare(bytes, visibility="public")
     requests_total = cython.declare(cython.longlong, visibility="public")
+    errors_total = cython.declare(cython.longlong, visibility="public")
 
     def lines_beside(self, flags: int) -> bytes:
         raise NotImplementedError
@@ -381,6 +382,8 @@ class BaseConnection(StreamOwner):
         """An answer is complete: log it, then close, or turn to the next request."""
         hub: BaseHub = self.hub
         hub.requests_total += 1
+        if stream.status >= 500:
+            hub.errors_total += 1
         if self.access_log is not None:
             self.access_log(stream)
         if stream.waiters is not None:

@@ -3,6 +3,7 @@ option."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -27,7 +28,7 @@ from fastweb.server.config import (
     report,
 )
 
-__all__ = ["app_options", "cores", "default_app", "fail", "server_options", "start"]
+__all__ = ["app_options", "cores", "default_app", "fail", "process_options", "server_options", "start"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -251,12 +252,60 @@ def server_options(function: F) -> F:
     )(function)
 
 
+def process_options(function: F) -> F:
+    """How workers are started and replaced: of `fastweb run` alone."""
+    return _all(
+        [
+            click.option("--preload", is_flag=True, help="Import APP once, and fork the workers (Linux)."),
+            click.option(
+                "--startup",
+                "startup_tasks",
+                multiple=True,
+                metavar="MODULE:FUNCTION",
+                help="Run this once before the workers start, such as migrations; may be repeated.",
+            ),
+            _option(
+                "--max-requests",
+                type=click.IntRange(0),
+                words="Replace a worker after so many answers.",
+                default="never",
+            ),
+            _option(
+                "--max-requests-jitter",
+                type=click.IntRange(0),
+                words="Up to so many more, at random for each worker.",
+                default=0,
+            ),
+            _option(
+                "--max-worker-age",
+                type=click.FloatRange(0),
+                words="Replace a worker after so many seconds, a tenth more or less.",
+                default="never",
+            ),
+            _option(
+                "--max-worker-memory",
+                type=size,
+                words="Replace a worker that has more memory resident than this.",
+                default="never",
+            ),
+            click.option(
+                "--pidfile", type=click.Path(), help="Write the process id to this file, that signals go to."
+            ),
+        ]
+    )(function)
+
+
 def cores() -> int:
-    """The cores that this process may use, where it can have as many workers."""
+    """The cores that this process may use, where it can have as many workers: on Linux no more than its
+    container's share of processor time makes."""
     if os.name != "posix":
         return 1
     if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
+        from fastweb.server.cgroup import cpu_quota
+
+        cores = len(os.sched_getaffinity(0))
+        quota = cpu_quota()
+        return cores if quota is None else max(1, min(cores, math.ceil(quota)))
     return os.cpu_count() or 1
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fastweb.cli.options import app_options, cores, server_options, start
+from fastweb.cli.options import app_options, cores, process_options, server_options, start
 
 __all__ = ["run"]
 
@@ -21,6 +21,7 @@ __all__ = ["run"]
     help="Processes.  [default: as many as cores]",
 )
 @click.option("--reload", is_flag=True, help="One worker, started again when a Python file changes.")
+@process_options
 @server_options
 def run(app: str | None, workers: int | None, reload: bool, **options: Any) -> None:
     """Serve APP: module:attribute, module, or path/to/file.py[:attribute].

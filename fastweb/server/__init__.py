@@ -47,7 +47,7 @@ def serve(config: Config, *, own_process: bool = False) -> int:
         from fastweb.server.reload import run_reloading
 
         return run_reloading(config)
-    if config.workers > 1:
+    if config.needs_supervisor() or "FASTWEB_HAND_OVER" in os.environ:
         from fastweb.server.supervisor import Supervisor
 
         return Supervisor(config).run()
@@ -82,7 +82,7 @@ def run(app: Any, **options: Any) -> None:
         )
     try:
         config = Config.from_options(app, options)
-        if not isinstance(app, str) and (config.workers > 1 or config.reload):
+        if not isinstance(app, str) and (config.needs_supervisor() or config.reload):
             config = Config.from_options(_target_in_main(app), {**options, **_script_options()})
         code = serve(config)
     except StartupError as error:

@@ -126,6 +126,13 @@ class Config:
         forwarded_field: what they write: "x-forwarded-for" (and X-Forwarded-Proto), or "forwarded" (RFC
             7239). The other kind comes from the client and is not read.
         workers: processes that serve.
+        preload: import the app once, in a process that workers are forked from (Linux).
+        startup_tasks: functions, as "module:function", that run once before the workers start.
+        max_requests: answers after which a worker is replaced; 0 is no bound.
+        max_requests_jitter: up to so many more, at random for each worker.
+        max_worker_age: seconds after which it is replaced, a tenth more or less; 0 is no bound.
+        max_worker_memory: bytes of resident memory beyond which it is replaced; 0 is no bound.
+        pidfile: a file to write the process id to that signals go to.
         reload: start the one worker again when a source file changes.
         reload_dirs: directories to watch; by default `app_dir`, else the current one.
         log_level: one of `LOG_LEVELS`.
@@ -173,6 +180,13 @@ class Config:
     forwarded_allow_ips: str | Sequence[str] | None = None
     forwarded_field: str = "x-forwarded-for"
     workers: int = 1
+    preload: bool = False
+    startup_tasks: tuple[str, ...] = ()
+    max_requests: int = 0
+    max_requests_jitter: int = 0
+    max_worker_age: float = 0.0
+    max_worker_memory: int = 0
+    pidfile: str | None = None
     reload: bool = False
     reload_dirs: tuple[str, ...] = ()
     log_level: str = "info"
@@ -231,6 +245,7 @@ class Config:
         self._check_access_log()
         if self.reload and self.workers > 1:
             raise ConfigError("reload and more than one worker exclude each other: leave one of them out")
+        self._check_processes()
         if not isinstance(self.limits, Limits | None):
             raise ConfigError(f"limits must be fastweb.limits.Limits, not {self.limits!r}")
         self._check_tls()
@@ -318,6 +333,31 @@ class Config:
         if not os.access(path if os.path.exists(path) else directory, os.W_OK):
             raise ConfigError(f"access_log_file {path} cannot be written: check its permissions")
 
+    def _check_processes(self) -> None:
+        for name in ("max_requests", "max_requests_jitter", "max_worker_memory"):
+            _integer(name, getattr(self, name), 0, 2**62)
+        if not isinstance(self.max_worker_age, int | float) or not self.max_worker_age >= 0:
+            raise ConfigError(f"max_worker_age must be seconds, 0 or more, not {self.max_worker_age!r}")
+        if self.max_requests_jitter and not self.max_requests:
+            raise ConfigError("max_requests_jitter is added to max_requests: give that, too")
+        if self.preload and self.reload:
+            raise ConfigError("preload and reload exclude each other: leave one of them out")
+        if self.preload and sys.platform != "linux":
+            raise ConfigError("preload needs Linux: leave it out here")
+        if self.pidfile == "":
+            raise ConfigError("pidfile must be the path of a file, not an empty string")
+        if not isinstance(self.startup_tasks, tuple):
+            raise ConfigError(f"startup_tasks must be a tuple of module:function, not {self.startup_tasks!r}")
+        for task in self.startup_tasks:
+            module, _, function = task.partition(":") if isinstance(task, str) else ("", "", "")
+            if not all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
+                raise ConfigError(f"startup_tasks: {task!r} is not module:function, such as migrations:run")
+
+    def needs_supervisor(self) -> bool:
+        """Whether the workers are processes of their own, even if there is only one."""
+        bounded = self.max_requests or self.max_worker_age or self.max_worker_memory
+        return self.workers > 1 or self.preload or bool(bounded) or self.pidfile is not None
+
     def limits_of(self, app: object) -> Limits:
         """The bounds that an app is served with."""
         base = self.limits if self.limits is not None else getattr(app, "limits", None)
@@ -369,7 +409,7 @@ class Config:
 
 
 #: Fields that are lists in JSON and on the command line.
-_TUPLES = ("bind", "reload_dirs", "ssl_sni")
+_TUPLES = ("bind", "reload_dirs", "ssl_sni", "startup_tasks")
 
 
 def _integer(name: str, value: object, low: int, high: int) -> None:

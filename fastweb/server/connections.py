@@ -40,6 +40,9 @@ class Connections(BaseHub):
         draining: connections close after the answers they are at.
         aborting: the requests that still run have been cancelled.
         requests_total: answers since the start.
+        errors_total: those of status 500 and above.
+        connections_total: clients that have connected.
+        on_sweep: called after each sweep.
         own_lines: the Date and Server fields as they are sent now.
     """
 
@@ -71,12 +74,15 @@ class Connections(BaseHub):
         self.draining = False
         self.aborting = False
         self.requests_total = 0
+        self.errors_total = 0
         self._server_line = b"server: fastweb\r\n" if server_header else b""
         self._date_line = b""
         self.own_lines = b""
         self._set_date()
         self._all: set[HTTP1Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.on_sweep: Callable[[], None] | None = None
+        self.connections_total = 0
         self._empty: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
@@ -88,6 +94,7 @@ class Connections(BaseHub):
 
     def add(self, connection: HTTP1Connection) -> None:
         """A client has connected."""
+        self.connections_total += 1
         self._all.add(connection)
 
     def discard(self, connection: HTTP1Connection) -> None:
@@ -112,6 +119,8 @@ class Connections(BaseHub):
             self._timer.cancel()
             self._timer = None
         self.runner.close()
+        if self.on_sweep is not None:
+            self.on_sweep()
 
     def drain(self) -> None:
         """Close what is idle, and the rest after the answer it is at."""
@@ -164,6 +173,8 @@ class Connections(BaseHub):
         self._set_date()
         for connection in list(self._all):
             connection.sweep(self.now)
+        if self.on_sweep is not None:
+            self.on_sweep()
 
 
 def _imf_fixdate(seconds: float) -> str:

@@ -27,9 +27,11 @@ __all__ = [
     "Process",
     "Worker",
     "adopt_orphans",
+    "children",
     "how_it_ended",
     "interpreter_options",
     "reap_orphans",
+    "start_command",
     "start_module",
 ]
 
@@ -131,12 +133,14 @@ def start_module(name: str, order: Order) -> Process:
     return start_command(command, environment, order.descriptors())
 
 
-def start_command(command: list[str], environment: dict[str, str], descriptors: list[int]) -> Process:
+def start_command(
+    command: list[str], environment: dict[str, str], descriptors: list[int], directory: str | None = None
+) -> Process:
     """Start a program that inherits some files, with SIGINT blocked: Ctrl+C in a terminal goes to every
     process, and one that has no handler for it yet would die of it, noisily."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        popen = subprocess.Popen(command, env=environment, pass_fds=descriptors)
+        popen = subprocess.Popen(command, env=environment, pass_fds=descriptors, cwd=directory)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     # `Process` waits for it; this object must neither do so, nor complain that nobody has.

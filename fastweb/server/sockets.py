@@ -64,6 +64,16 @@ class Listeners:
         """Those that the worker of a slot accepts from."""
         return (self.own[slot] if self.own else []) + self.shared
 
+    @property
+    def unix_paths(self) -> list[str]:
+        """The files of the Unix sockets."""
+        return list(self._unix_files)
+
+    def hand_over(self) -> None:
+        """Close them, and leave the files: another process listens on."""
+        self._unix_files.clear()
+        self.close()
+
     def addresses(self) -> list[str]:
         """Each address as a user would reach it."""
         return [_address(sock, self._scheme) for sock in self.of_slot(0)]

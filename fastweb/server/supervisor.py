@@ -27,8 +27,12 @@ from fastweb.server import systemd
 from fastweb.server.cgroup import oom_kills
 from fastweb.server.channel import Channel
 from fastweb.server.config import Config, StartupError, banner, configure_logging
+from fastweb.server.counters import Counters
+from fastweb.server.hotswap import HandOver, PidFile, Successor, working_directory
 from fastweb.server.order import Order
+from fastweb.server.preload import Template
 from fastweb.server.processes import (
+    Process,
     Worker,
     adopt_orphans,
     children,
@@ -38,6 +42,7 @@ from fastweb.server.processes import (
 )
 from fastweb.server.slots import Slot, Slots
 from fastweb.server.sockets import Listeners, bind
+from fastweb.server.startup import run_startup_tasks
 
 __all__ = ["Supervisor"]
 
@@ -81,7 +86,20 @@ class Supervisor:
         self._listeners = Listeners([])
         self._slots = Slots(self._listeners, config.workers)
         self._foreign: set[int] = set()
+        #: Exit codes of orphans, which may be workers that the template has not named yet.
+        self._orphans: dict[int, int] = {}
         self._oom_kills = 0
+        self._counters: Counters | None = None
+        self._pidfile = PidFile(config.pidfile)
+        self._directory = working_directory()
+        #: Whose place this takes, until it has; and what takes this one's.
+        self._predecessor: Channel | None = None
+        self._new_server: Successor | None = None
+        #: What workers are forked from; and what they will be, once it has imported the app.
+        self._template: Template | None = None
+        self._next_template: Template | None = None
+        self._template_not_before = 0.0
+        self._dropped: list[Process] = []
 
     def run(self) -> int:
         """Serve until told to stop.
@@ -98,8 +116,10 @@ class Supervisor:
         self._foreign = children()
         adopt_orphans()
         self._oom_kills = oom_kills()
-        self._listeners = bind(self.config, self.config.workers)
+        self._begin()
         try:
+            if not run_startup_tasks(self.config):
+                return 0
             self._slots = Slots(self._listeners, self.config.workers)
             self._life_read, self._life_write = os.pipe()
             with self._signals():
@@ -109,15 +129,39 @@ class Supervisor:
                     self._end()
         finally:
             self._listeners.close()
+            self._pidfile.remove()
         if self._error is not None:
             raise self._error
         return 0
+
+    def _begin(self) -> None:
+        """Get sockets and counters: those of the server whose place this is to take, or new ones."""
+        found: Listeners | None = None
+        handed = HandOver.take()
+        if handed is not None:
+            self._predecessor = handed.channel()
+            self._counters = handed.counters()
+            found = handed.listeners(self.config)
+        self._listeners = found or bind(self.config, self.config.workers)
+        # A worker and its successor have a row each, and so has who drains for long.
+        rows = 4 * self.config.workers
+        if self._counters is None or self._counters.rows < rows:
+            self._counters = Counters.create(rows)
+        if handed is None:
+            self._write_pidfile()
+
+    def _write_pidfile(self) -> None:
+        try:
+            self._pidfile.write()
+        except OSError as error:
+            raise StartupError(f"cannot write the pidfile {self.config.pidfile}: {error.strerror}") from None
 
     def _run(self) -> None:
         while True:
             self._reap()
             now = time.monotonic()
             if not self._stopping:
+                self._keep_template(now)
                 self._fill(now)
                 self._renew_next(now)
                 self._lend()
@@ -137,7 +181,10 @@ class Supervisor:
     def _timeout(self, now: float) -> float | None:
         times = [worker.kill_at for worker in self._workers]
         if not self._stopping:
-            times += [slot.not_before for slot in self._slots if not self._occupied(slot)]
+            if self._can_spawn():
+                times += [slot.not_before for slot in self._slots if not self._occupied(slot)]
+            elif self._template is None and self._next_template is None:
+                times.append(self._template_not_before)
             times += [worker.retire_at for worker in self._workers if worker.stage == "ready"]
         soonest = min(times, default=float("inf"))
         return None if soonest == float("inf") else max(0.0, soonest - now)
@@ -152,6 +199,8 @@ class Supervisor:
         self._close_life()
         os.close(self._life_read)
         self._selector.close()
+        if self._counters is not None:
+            self._counters.close()
 
     # --- Signals ---
 
@@ -166,7 +215,7 @@ class Supervisor:
         def ignore(_number: int, _frame: FrameType | None) -> None:
             pass
 
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
         before = {number: signal.signal(number, ignore) for number in numbers}
         wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         self._selector.register(reader, selectors.EVENT_READ, lambda: self._read_signals(reader))
@@ -192,6 +241,8 @@ class Supervisor:
                 self._kill()
         elif number == signal.SIGHUP and not self._stopping:
             self._renew()
+        elif number == signal.SIGUSR2 and not self._stopping:
+            self._start_new_server()
 
     def _stop(self) -> None:
         if self._stopping:
@@ -201,11 +252,17 @@ class Supervisor:
         # In this order: workers take what waits in the queue once the pipe ends (`Server.last`), and the
         # queue is gone with the last process that has the socket. If that were this one, what came meanwhile
         # would be lost.
-        self._listeners.close()
-        self._close_life()
+        if self._new_server is None:
+            self._listeners.close()
+            self._close_life()
+        else:
+            self._new_server.process.send_signal(signal.SIGTERM)
         self._dismiss()
 
     def _dismiss(self) -> None:
+        for template in (self._template, self._next_template):
+            if template is not None:
+                self._drop_template(template)
         for worker in self._workers:
             if worker.stage != "leaving":
                 worker.leave(self._grace())
@@ -226,13 +283,16 @@ class Supervisor:
 
     def _renew(self) -> None:
         """A rolling restart: one worker after the other gets a successor, and leaves once that is ready."""
-        if self._renewals:
+        if self._renewals or self._next_template is not None:
             self._renew_again = True  # The code may have changed since.
             return
         logger.info("Restarting %d workers, one at a time", self.config.workers)
         systemd.notify_reloading()
         self._reloading = True
-        self._renew_workers()
+        if self.config.preload:
+            self._start_template()
+        else:
+            self._renew_workers()
 
     def _renew_workers(self) -> None:
         for worker in list(self._workers):
@@ -246,7 +306,7 @@ class Supervisor:
             if worker.stage == "ready" and now >= worker.retire_at:
                 worker.retire_at = float("inf")
                 self._renewals.append(worker)
-        if self._successor is not None:
+        if self._successor is not None or not self._can_spawn():
             return
         while self._renewals:
             old = self._renewals[0]
@@ -260,7 +320,7 @@ class Supervisor:
         if self._renew_again:
             self._renew_again = False
             self._renew()
-        elif self._reloading:
+        elif self._reloading and self._next_template is None:
             self._reloading = False
             systemd.notify("READY=1")
 
@@ -307,19 +367,40 @@ class Supervisor:
 
     def _spawn(self, slot: Slot) -> Worker | None:
         """Start a worker in a slot, if that is possible now."""
+        if not self._can_spawn():
+            return None
+        assert self._counters is not None
         channel, theirs = Channel.pair()
+        worker = Worker(slot.number, channel, self._counters.claim())
         with theirs:
-            order = Order(
-                config=self._worker_config().to_json(),
-                sockets=slot.descriptors(),
-                channel_fd=theirs.fileno(),
-                life_fd=self._life_read,
-            )
-            worker = Worker(slot.number, channel)
-            worker.process = start_module("fastweb.server.worker_process", order)
+            if self._template is not None:
+                if not self._template.fork(worker, self._worker_config(), slot.descriptors(), theirs):
+                    self._counters.release(worker.row)
+                    channel.close()
+                    slot.pause()
+                    return None
+            else:
+                order = Order(
+                    config=self._worker_config().to_json(),
+                    sockets=slot.descriptors(),
+                    channel_fd=theirs.fileno(),
+                    life_fd=self._life_read,
+                    counters_fd=self._counters.fd,
+                    row=worker.row,
+                )
+                self._started(worker, start_module("fastweb.server.worker_process", order))
         self._workers.append(worker)
         self._selector.register(channel, selectors.EVENT_READ, lambda: self._hear(worker))
+        if self._new_server is not None:
+            channel.send({"keep": True})
         return worker
+
+    def _started(self, worker: Worker, process: Process) -> None:
+        worker.process = process
+        if self._counters is not None:
+            self._counters.give(worker.row, process.pid)
+        if worker.stage == "leaving":  # It was told before it could hear.
+            process.send_signal(signal.SIGTERM)
 
     def _hear(self, worker: Worker) -> None:
         """Read what a worker says, and act."""
@@ -351,6 +432,8 @@ class Supervisor:
                 worker.retire_at = time.monotonic()
 
     def _on_ready(self, worker: Worker) -> None:
+        if worker.process is None and self._template is not None:
+            self._hear_template(self._template)  # Which process it is was said before.
         if worker.stage != "starting":
             return
         worker.stage = "ready"
@@ -372,6 +455,14 @@ class Supervisor:
 
     def _on_all_ready(self) -> None:
         banner(self.config, self._listeners.addresses())
+        if self._predecessor is not None:
+            try:
+                self._write_pidfile()
+            except StartupError as error:
+                logger.error("%s", error.message)
+            self._predecessor.send({"taken": True})
+            self._predecessor.close()
+            self._predecessor = None
         systemd.notify("READY=1", f"MAINPID={os.getpid()}")
 
     def _reap(self) -> None:
@@ -381,10 +472,27 @@ class Supervisor:
                 self._forget(worker)
                 self._died(worker)
         known = {worker.pid for worker in self._workers}
-        reap_orphans(known | self._foreign)
+        for template in (self._template, self._next_template):
+            if template is not None:
+                known.add(template.process.pid)
+                if template.process.poll() is not None:
+                    self._hear_template(template)
+                    self._template_ended(template)
+        self._dropped = [process for process in self._dropped if process.poll() is None]
+        known.update(process.pid for process in self._dropped)
+        if self._new_server is not None:
+            known.add(self._new_server.process.pid)
+            if self._new_server.process.poll() is not None:
+                self._hear_new_server()
+                self._new_server_ended()
+        self._orphans.update(reap_orphans(known | self._foreign))
+        if self._template is None or not self._template.pending:
+            self._orphans.clear()
 
     def _forget(self, worker: Worker) -> None:
         self._workers.remove(worker)
+        if self._counters is not None:
+            self._counters.release(worker.row)
         if worker.channel.fileno() >= 0:
             self._selector.unregister(worker.channel)
             worker.channel.close()
@@ -431,6 +539,144 @@ class Supervisor:
             return
         logger.error("%s%s", error.details, error.message)
         self._slots[slot].pause()
+
+    # --- The template that workers are forked from ---
+
+    def _can_spawn(self) -> bool:
+        return not self.config.preload or (self._template is not None and self._template.ready)
+
+    def _keep_template(self, now: float) -> None:
+        if self.config.preload and self._template is None and self._next_template is None:
+            if now >= self._template_not_before:
+                self._start_template()
+
+    def _start_template(self) -> None:
+        assert self._counters is not None
+        template = Template(self._worker_config(), self._life_read, self._counters.fd)
+        self._next_template = template
+        self._selector.register(template.channel, selectors.EVENT_READ, lambda: self._hear_template(template))
+
+    def _drop_template(self, template: Template) -> None:
+        """Want no more workers of it; it ends by itself."""
+        if template is self._template:
+            self._template = None
+        if template is self._next_template:
+            self._next_template = None
+        if template.channel.fileno() >= 0:
+            self._selector.unregister(template.channel)
+            template.leave()
+        for worker in template.pending.values():
+            # Should it live, it leaves with its channel.
+            if worker in self._workers:
+                self._forget(worker)
+        template.pending.clear()
+        if template.process.returncode is None:
+            self._dropped.append(template.process)
+            if not template.ready:
+                template.process.send_signal(signal.SIGTERM)  # It is importing.
+
+    def _hear_template(self, template: Template) -> None:
+        if template.channel.fileno() < 0:
+            return
+        for message, _ in template.channel.receive():
+            if "forked" in message:
+                worker = template.pending.pop(message["id"], None)
+                if worker is not None:
+                    process = Process(message["forked"])
+                    process.returncode = self._orphans.pop(process.pid, None)
+                    self._started(worker, process)
+            elif "ready" in message:
+                old, self._template, self._next_template = self._template, template, None
+                template.ready = True
+                if old is not None:
+                    self._drop_template(old)
+                    self._renew_workers()
+            elif "error" in message:
+                error = StartupError(message["error"], details=message["details"], exit_code=message["code"])
+                self._template_failed(template, error)
+                return
+        if template.channel.ended and template.channel.fileno() >= 0:
+            self._selector.unregister(template.channel)
+            template.channel.close()
+
+    def _template_ended(self, template: Template) -> None:
+        if template not in (self._template, self._next_template) or self._stopping:
+            return
+        how = how_it_ended(template.process.returncode or 0) + self._hint(template.process.returncode)
+        if template is self._next_template:
+            self._template_failed(
+                template, StartupError(f"the template of the workers died as it started: {how}")
+            )
+            return
+        logger.warning("The template of the workers died (%s): starting another", how)
+        self._drop_template(template)
+
+    def _template_failed(self, template: Template, error: StartupError) -> None:
+        self._drop_template(template)
+        if not self._was_ready and not any(worker.stage == "ready" for worker in self._workers):
+            self._error = error
+            self._stop()
+            return
+        logger.error("%s%s", error.details, error.message)
+        if self._template is not None:
+            logger.error("The restart is given up: the old workers go on")
+            self._renew_again = False
+        self._template_not_before = time.monotonic() + _STABLE
+
+    # --- Hot swap ---
+
+    def _start_new_server(self) -> None:
+        """Have another server take this one's place: see `fastweb.server.hotswap`."""
+        if os.getpid() == 1:
+            logger.error("Process 1 of a container cannot be replaced: SIGHUP restarts its workers")
+            return
+        if self._new_server is not None or self._predecessor is not None:
+            logger.warning("A new server is starting already")
+            return
+        assert self._counters is not None
+        self._keep_sockets(True)
+        try:
+            new = Successor(self.config, self._listeners, self._counters, self._directory)
+        except OSError as error:
+            logger.error("Cannot start a new server: %s", error)
+            self._keep_sockets(False)
+            return
+        self._new_server = new
+        self._selector.register(new.channel, selectors.EVENT_READ, self._hear_new_server)
+        logger.info("Process %d is to take over", new.process.pid)
+
+    def _keep_sockets(self, keep: bool) -> None:
+        """Tell the workers whether the sockets live on without this process: then none of them takes what
+        waits in the queue as it leaves, and closes it for good."""
+        for worker in self._workers:
+            worker.channel.send({"keep": keep})
+
+    def _hear_new_server(self) -> None:
+        new = self._new_server
+        if new is None or new.channel.fileno() < 0:
+            return
+        for message, _ in new.channel.receive():
+            if "taken" in message and not self._stopping:
+                logger.info("Process %d has taken over: leaving", new.process.pid)
+                systemd.notify(f"MAINPID={new.process.pid}")
+                self._stopping = True
+                self._listeners.hand_over()
+                self._dismiss()
+        if new.channel.ended:
+            self._selector.unregister(new.channel)
+            new.channel.close()
+
+    def _new_server_ended(self) -> None:
+        new, self._new_server = self._new_server, None
+        if new is None:
+            return
+        if new.channel.fileno() >= 0:
+            self._selector.unregister(new.channel)
+            new.channel.close()
+        if not self._stopping:
+            how = how_it_ended(new.process.returncode or 0)
+            logger.error("The new server could not start (%s): this one goes on", how)
+            self._keep_sockets(False)
 
     def renew_all(self) -> None:
         """Have all workers leave at once; their slots get new ones."""

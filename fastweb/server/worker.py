@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -26,10 +27,12 @@ from fastweb.server.config import Config, StartupError, banner, configure_loggin
 from fastweb.server.lifespan import Lifespan
 from fastweb.server.loading import load_app, user_error
 from fastweb.server.sockets import Listeners, bind, take_queued
+from fastweb.server.startup import run_startup_tasks
 from fastweb.types import StreamApp
 
 if TYPE_CHECKING:
     from fastweb.server.acceptor import Accepting, Acceptor
+    from fastweb.server.connections import Connections
     from fastweb.server.tls import TLS
 
 __all__ = ["Server", "exit_later", "loop_factory", "run_server", "run_single"]
@@ -62,6 +65,7 @@ class Server:
         sockets: listening sockets, closed when it stops accepting.
         on_started: called in the loop once it accepts.
         on_stopping: called in the loop before it stops to.
+        on_sweep: called in the loop every second or so, with its connections.
 
     Attributes:
         started: set once it accepts; to be waited for from another thread.
@@ -79,6 +83,7 @@ class Server:
         sockets: Sequence[socket.socket] | None = None,
         on_started: Callable[[Server], None] | None = None,
         on_stopping: Callable[[Server], None] | None = None,
+        on_sweep: Callable[[Connections], None] | None = None,
     ) -> None:
         self.app = app
         self.config = config if config is not None else Config(app=app)
@@ -89,6 +94,7 @@ class Server:
         self._sockets = sockets
         self._on_started = on_started
         self._on_stopping = on_stopping
+        self._on_sweep = on_sweep
         self._accept: Callable[[socket.socket], Awaitable[Accepting]] | None = None
         self._borrowed: dict[int, list[socket.socket]] = {}
         self._borrowing: dict[int, list[Accepting]] = {}
@@ -217,6 +223,8 @@ class Server:
 
             watchdog = Watchdog(config.block_threshold, loop, connections.runner.stream_of)
             watchdog.start()
+        if self._on_sweep is not None:
+            connections.on_sweep = partial(self._on_sweep, connections)
         connections.start()
         try:
             for sock in listeners.sockets:
@@ -390,7 +398,8 @@ def run_single(config: Config, *, own_process: bool = False) -> int:
         The exit code.
 
     Raises:
-        StartupError: it cannot listen, the app cannot be loaded, or its start-up failed.
+        StartupError: it cannot listen, a start-up task failed, the app cannot be loaded, or its start-up
+            failed.
     """
     configure_logging(config.log_level)
 
@@ -399,6 +408,8 @@ def run_single(config: Config, *, own_process: bool = False) -> int:
         systemd.notify("READY=1")
 
     with bind(config) as listeners:
+        if not run_startup_tasks(config):
+            return 0
         server = Server(load_app(config), config, sockets=listeners.sockets, on_started=started)
         return run_server(server, own_process=own_process)
 

@@ -16,17 +16,22 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastweb.server.channel import Channel
 from fastweb.server.config import Config, StartupError, configure_logging, report
+from fastweb.server.counters import Counters, make_current
 from fastweb.server.loading import load_app
 from fastweb.server.order import Order
+from fastweb.server.retirement import Retirement, memory_in_use
 from fastweb.server.sockets import Listeners
 from fastweb.server.worker import Server, exit_later, loop_factory, run_single
 from fastweb.types import StreamApp
 
-__all__ = ["main", "tell_error", "work"]
+if TYPE_CHECKING:
+    from fastweb.server.connections import Connections
+
+__all__ = ["ignore_interrupt", "main", "tell_error", "work"]
 
 logger = logging.getLogger("fastweb.server")
 
@@ -98,10 +103,40 @@ def work(order: Order, load: Callable[[Config], StreamApp]) -> int:
     return code
 
 
+def _counters(order: Order) -> Counters | None:
+    try:
+        return Counters(order.counters_fd) if order.counters_fd >= 0 else None
+    except ValueError:
+        return None
+
+
 def _serve(order: Order, load: Callable[[Config], StreamApp], channel: Channel) -> int:
     config = Config.from_json(order.config)
     configure_logging(config.log_level)
     sockets = [socket.socket(fileno=fd) for fd in order.sockets]
+
+    counters = _counters(order)
+    row = counters.row(order.row) if counters is not None and order.row >= 0 else None
+    make_current(counters)
+    retirement = Retirement(config)
+    retired = False
+
+    def swept(connections: Connections) -> None:
+        nonlocal retired
+        memory = memory_in_use()
+        if row is not None:
+            row.write(
+                {
+                    "requests": connections.requests_total,
+                    "errors": connections.errors_total,
+                    "connections": connections.connections_total,
+                    "open_connections": len(connections),
+                    "in_flight": len(connections.runner.tasks),
+                    "memory": memory,
+                }
+            )
+        if not retired and (why := retirement.why(connections.requests_total, memory)):
+            retired = channel.send({"retire": why})
 
     def started(server: Server) -> None:
         loop = asyncio.get_running_loop()
@@ -124,6 +159,7 @@ def _serve(order: Order, load: Callable[[Config], StreamApp], channel: Channel) 
                     kept = message["keep"]
             if channel.ended:
                 loop.remove_reader(channel.fileno())
+                server.stop()
 
         loop.add_reader(order.life_fd, supervisor_gone)
         loop.add_reader(channel.fileno(), hear)
@@ -134,7 +170,14 @@ def _serve(order: Order, load: Callable[[Config], StreamApp], channel: Channel) 
         channel.send({"leaving": True})
 
     with Listeners(sockets):
-        server = Server(load(config), config, sockets=sockets, on_started=started, on_stopping=stopping)
+        server = Server(
+            load(config),
+            config,
+            sockets=sockets,
+            on_started=started,
+            on_stopping=stopping,
+            on_sweep=swept,
+        )
         server.last = False
         # Not `run_server`'s: SIGINT stays as it is.
         signal.signal(signal.SIGTERM, lambda _number, _frame: server.stop())
