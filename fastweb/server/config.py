@@ -438,6 +438,9 @@ def _root_has_no_handlers(_record: logging.LogRecord) -> bool:
 
 def configure_logging(level: str) -> None:
     """Show the log of `fastweb` on stderr, unless the app configures logging itself, before or after this."""
+    from fastweb.server.log_cap import cap_logs
+
+    cap_logs()
     logger = logging.getLogger("fastweb")
     logger.setLevel(level.upper())
     if any(isinstance(handler.formatter, _Formatter) for handler in logger.handlers):
