@@ -54,6 +54,7 @@ def scope_of(stream: Stream) -> Scope:
     """The ASGI scope of a stream, without what the app adds to it."""
     if isinstance(stream, ASGIStream):
         return stream.scope
+    tls = getattr(stream, "tls", None)
     return {
         "type": "http",
         # Not 2.4, with which nobody would listen for a disconnect while there is nothing to send.
@@ -68,7 +69,7 @@ def scope_of(stream: Stream) -> Scope:
         "headers": stream.headers,
         "client": stream.client,
         "server": stream.server,
-        "extensions": {},
+        "extensions": {} if tls is None else {"tls": tls},
     }
 
 

@@ -15,6 +15,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastweb.server.proxy import Proxies, unmapped
@@ -69,7 +70,7 @@ class Acceptor:
         self._tls = tls
         self._proxies = proxies
         #: The oldest first.
-        self._pending: dict[asyncio.Task[None], None] = {}
+        self._pending: dict[asyncio.Task[None], socket.socket] = {}
         self._complained = float("-inf")
 
     @property
@@ -109,7 +110,9 @@ class Acceptor:
 
     def abort(self) -> None:
         """Cut those who are not connections yet."""
-        for task in list(self._pending):
+        pending, self._pending = self._pending, {}
+        for task, connection in pending.items():
+            task.add_done_callback(partial(_close, connection))
             task.cancel()
 
     # --- Header and handshake ---
@@ -119,10 +122,10 @@ class Acceptor:
         if len(self._pending) >= self._limits.handshakes:
             # Who means it is done in a moment: the oldest has waited the longest for somebody who does not.
             oldest = next(iter(self._pending))
-            del self._pending[oldest]
+            oldest.add_done_callback(partial(_close, self._pending.pop(oldest)))
             oldest.cancel()
         task = self._loop.create_task(self._connect(connection))
-        self._pending[task] = None
+        self._pending[task] = connection
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -145,8 +148,8 @@ class Acceptor:
                 options["ssl"] = self._tls.context
             await self._loop.connect_accepted_socket(make, connection, **options)
         except ProxyHeaderError as error:
-            connection.close()
             self.complain("A proxy sent no header of the PROXY protocol: %s", error)
+            connection.close()
         except (OSError, TimeoutError) as error:  # ssl.SSLError is one, too
             connection.close()
             _logger.debug("A connection ended before its first request: %r", error)
@@ -205,6 +208,11 @@ class Acceptor:
         if now - self._complained >= _COMPLAINT_INTERVAL:
             self._complained = now
             _logger.warning(words, error)
+
+
+def _close(connection: socket.socket, _: object) -> None:
+    """What was cancelled before it had begun has closed nothing."""
+    connection.close()
 
 
 class _Server:

@@ -213,7 +213,8 @@ def _load_pair(context: _Context, chain: str, key: str | None, password: str | N
             ) from None
         if b"ENCRYPTED" in key_text:
             raise ConfigError(f"ssl_keyfile_password: it does not open {key or chain}") from None
-        raise ConfigError(f"ssl_certfile: {chain} and {key or chain} cannot be loaded: {error}") from None
+        files = chain if key is None else f"{chain} and {key}"
+        raise ConfigError(f"ssl_certfile: {files} cannot be loaded: {error}") from None
     start = text.index(b"-----BEGIN CERTIFICATE-----")
     end = text.find(b"-----END CERTIFICATE-----", start) + len(b"-----END CERTIFICATE-----")
     context.certificate = text[start:end].decode("ascii", "replace") + "\n"

@@ -226,6 +226,8 @@ class Server:
         if self._on_sweep is not None:
             connections.on_sweep = partial(self._on_sweep, connections)
         connections.start()
+        if tls is not None:
+            tls.watch(loop)
         try:
             for sock in listeners.sockets:
                 # Not all at once: what accepts already is closed below if another cannot.
@@ -259,6 +261,8 @@ class Server:
             for server in servers:
                 server.close()
             acceptor.abort()
+            if tls is not None:
+                tls.stop()
             connections.abort()
             await connections.wait_closed(1.0)
             connections.stop()

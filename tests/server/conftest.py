@@ -24,8 +24,10 @@ import pytest
 from fastweb import _speedups
 from fastweb._speedups.response import Head
 from fastweb.limits import Limits
+from fastweb.server.config import Config
 from fastweb.server.connections import Connections
 from fastweb.server.proxy import Proxies
+from fastweb.server.worker import Server, run_server
 
 #: Where the fastweb under test is.
 ROOT = str(Path(_speedups.__file__).parent.parent.parent)
@@ -493,6 +495,59 @@ def listen(loop_name: str) -> Iterator[Callable[..., LoopServer]]:
             server.stop()
     for server in servers:
         assert server.complaints == []
+
+
+class HostedServer:
+    """`Server` in a thread: all that a worker has but its process."""
+
+    def __init__(self, app: Any, loop: str, **options: Any) -> None:
+        self.config = Config.from_options(app, {"loop": loop, "access_log": False, **options})
+        self.server = Server(app, self.config)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        while not self.server.started.wait(0.01):
+            if not self._thread.is_alive():
+                self._thread.join()
+                assert self._error is not None
+                raise self._error
+
+    def _run(self) -> None:
+        try:
+            run_server(self.server)
+        except BaseException as error:
+            self._error = error
+
+    @property
+    def addresses(self) -> list[str]:
+        return self.server.addresses
+
+    @property
+    def port(self) -> int:
+        return int(next(item for item in self.addresses if "://" in item).rpartition(":")[2])
+
+    def stop(self) -> None:
+        self.server.stop()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        assert self._error is None, self._error
+
+
+@pytest.fixture
+def host(loop_name: str) -> Iterator[Callable[..., HostedServer]]:
+    """Serve an app in a thread as a worker would, on each kind of loop; keywords are the options of
+    `Config`."""
+    servers: list[HostedServer] = []
+
+    def host(app: Any, **options: Any) -> HostedServer:
+        servers.append(HostedServer(app, loop_name, **options))
+        return servers[-1]
+
+    try:
+        yield host
+    finally:
+        for server in servers:
+            server.stop()
 
 
 @pytest.fixture
