@@ -204,8 +204,28 @@ class FileWrapper:
         self.block_size = block_size
 
     def __iter__(self) -> Iterator[bytes]:
-        while data := self.filelike.read(self.block_size):
-            yield data
+        return self
+
+    def __next__(self) -> bytes:
+        data: bytes = self.filelike.read(self.block_size)
+        if not data:
+            raise StopIteration
+        return data
+
+    # For who sends a piece of it (Werkzeug, for a range).
+
+    def seekable(self) -> bool:
+        """Whether `seek` works."""
+        seekable = getattr(self.filelike, "seekable", None)
+        return bool(seekable()) if seekable is not None else hasattr(self.filelike, "seek")
+
+    def seek(self, *args: int) -> None:
+        """Go to a place in the file."""
+        self.filelike.seek(*args)
+
+    def tell(self) -> int:
+        """The place in the file."""
+        return int(self.filelike.tell())
 
     def close(self) -> None:
         """Close the file, if it can be."""

@@ -171,8 +171,7 @@ class HostedExchange(Exchange):
         return {"type": "http.disconnect"}
 
     async def client_left(self) -> None:
-        # One that sends for ever is not to stop everything else.
-        await asyncio.sleep(0)
+        await self.give_way()
 
 
 class LifespanProtocol:

@@ -22,7 +22,7 @@ import io
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from typing import Any, Final
@@ -203,6 +203,9 @@ class _Call:
                 start.check()
                 self._put_file(answer.filelike, *region)
                 return
+            if isinstance(answer, list | tuple):
+                self._put_whole(answer)
+                return
             for piece in answer:
                 if not self._put(piece) or (piece and self._stream.method == "HEAD"):
                     break
@@ -271,7 +274,7 @@ class _Call:
     def _put(self, data: bytes) -> bool:
         """Have a piece of the answer sent, and wait while too many wait; whether somebody wants more."""
         if not isinstance(data, bytes):
-            raise TypeError(f"a WSGI answer is made of bytes, not {data!r:.100}")
+            raise _not_bytes(data)
         start = self._start
         start.check()
         if not data:
@@ -284,6 +287,15 @@ class _Call:
             while self._size > _OUTBOX and not self._over:
                 self._changed.wait()
             return not self._over
+
+    def _put_whole(self, pieces: Iterable[bytes]) -> None:
+        """Have what is left of the answer sent at the end of the call, which comes at once."""
+        self._start.check()
+        for data in pieces:
+            if not isinstance(data, bytes):
+                raise _not_bytes(data)
+        with self._changed:
+            self._pieces.extend(pieces)
 
     def _put_file(self, filelike: Any, offset: int, count: int) -> None:
         """Have a file sent, and wait until it is."""
@@ -309,6 +321,10 @@ class _Call:
         with self._changed:
             if self._over and isinstance(error, ConnectionError):
                 error = ClientDisconnect()
+            elif error is not None and not isinstance(error, Exception):
+                # In the loop, a SystemExit would end the worker.
+                raised, error = error, RuntimeError(f"the WSGI app raised {error!r}")
+                error.__cause__ = raised
             self._error = error
             self._done = True
             try:
@@ -316,3 +332,7 @@ class _Call:
             except RuntimeError:
                 if not self._loop.is_closed():
                     raise
+
+
+def _not_bytes(data: Any) -> TypeError:
+    return TypeError(f"a WSGI answer is made of bytes, not {data!r:.100}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,3 +150,128 @@ def test_an_app_that_runs_itself_when_it_is_imported(app_dir: Path) -> None:
         file.write("\nfrom fastweb.server import run\nrun(app)\n")
     with pytest.raises(StartupError, match='put it below `if __name__ == "__main__":`'):
         load_app(Config(app="main:app", app_dir=str(app_dir)))
+
+
+APPS = """
+import functools, sys
+
+async def asgi(scope, receive, send): ...
+async def asgi_more(scope, receive, send, *, option=1): ...
+async def anything(*args, **kwargs): ...
+def wsgi(environ, start_response): return []
+def wsgi_more(environ, start_response, option=1): return []
+def any_wsgi(*args): return []
+def asgi_by_three(scope, receive, send): return asgi(scope, receive, send)
+def asgi2(scope): ...
+def one(scope, option): ...
+async def half(scope): ...
+async def two(a, b): ...
+def none(): ...
+
+@functools.wraps(asgi)
+def wrapped(*args): return asgi(*args)
+
+class ASGI:
+    async def __call__(self, scope, receive, send): ...
+class WSGI:
+    def __call__(self, environ, start_response): return []
+class ASGI2:
+    def __init__(self, scope): ...
+    async def __call__(self, receive, send): ...
+class Awaited:
+    def __init__(self, scope, receive, send): ...
+    def __await__(self): yield
+class WithMethods:
+    async def asgi(self, scope, receive, send): ...
+    def wsgi(self, environ, start_response): return []
+
+asgi_instance, wsgi_instance, methods = ASGI(), WSGI(), WithMethods()
+partial_asgi = functools.partial(asgi_more, option=2)
+partial_wsgi = functools.partial(lambda a, environ, start_response: [], 1)
+a_module, a_number, builtin = sys, 1, len
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "interface"),
+    [
+        ("asgi", "asgi"),
+        ("asgi_more", "asgi"),
+        ("anything", "asgi"),
+        ("wrapped", "asgi"),
+        ("asgi_by_three", "asgi"),
+        ("asgi_instance", "asgi"),
+        ("methods.asgi", "asgi"),
+        ("partial_asgi", "asgi"),
+        ("Awaited", "asgi"),
+        ("wsgi", "wsgi"),
+        ("wsgi_more", "wsgi"),
+        ("any_wsgi", "wsgi"),
+        ("wsgi_instance", "wsgi"),
+        ("methods.wsgi", "wsgi"),
+        ("partial_wsgi", "wsgi"),
+        ("asgi2", "of ASGI 2 (called with the scope, then with receive and send): wrap it with asgiref"),
+        ("ASGI2", "other:ASGI2 is the class ASGI2 of ASGI 2"),
+        ("half", "is a function, not an app: if calling it makes the app, add --factory"),
+        ("two", "is a function, not an app"),
+        ("none", "is a function, not an app: if calling it makes the app, add --factory"),
+        ("ASGI", "is the class ASGI, not an app: if calling it makes the app, add --factory"),
+        ("a_module", "is a module, not an app: expected an instance of fastweb.FastWeb, or an ASGI or WSGI"),
+        (
+            "a_number",
+            "is an int, not an app: expected an instance of fastweb.FastWeb, or an ASGI or WSGI app",
+        ),
+    ],
+)
+def test_what_an_app_speaks(app_dir: Path, name: str, interface: str) -> None:
+    (app_dir / "other.py").write_text(APPS)
+    config = Config(app=f"other:{name}", app_dir=str(app_dir))
+    if len(interface) == 4:
+        app: Any = load_app(config)
+        assert is_app(app)
+        assert app.interface == interface
+    else:
+        with pytest.raises(ConfigError, match=re.escape(interface)):
+            load_app(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "interface", "expected"),
+    [
+        ("wsgi", "asgi", "asgi"),
+        ("any_wsgi", "asgi", "asgi"),
+        ("asgi", "wsgi", "wsgi"),
+        ("asgi", "fastweb", "is a function, not an app of fastweb's: leave --interface out"),
+        ("a_number", "wsgi", "is an int, which is no wsgi app: it cannot be called"),
+    ],
+)
+def test_an_interface_can_be_forced(app_dir: Path, name: str, interface: str, expected: str) -> None:
+    (app_dir / "other.py").write_text(APPS)
+    config = Config(app=f"other:{name}", app_dir=str(app_dir), interface=interface)
+    if len(expected) == 4:
+        app: Any = load_app(config)
+        assert app.interface == expected
+    else:
+        with pytest.raises(ConfigError, match=re.escape(expected)):
+            load_app(config)
+
+
+def test_apps_by_their_usual_names(app_dir: Path) -> None:
+    for module, source in (
+        ("one", "def application(environ, start_response): ...\ndef helper(a, b): ..."),
+        ("two", "async def asgi_app(scope, receive, send): ...\ndef wsgi_app(environ, start_response): ..."),
+    ):
+        (app_dir / f"{module}.py").write_text(source)
+    app: Any = load_app(Config(app="one", app_dir=str(app_dir)))
+    assert app.interface == "wsgi"
+    app = load_app(Config(app="two", app_dir=str(app_dir)))
+    assert app.interface == "asgi"
+
+
+def test_the_root_path_of_an_app_of_ours(app_dir: Path) -> None:
+    (app_dir / "own.py").write_text(
+        "from fastweb import FastWeb\napp = FastWeb()\nother = FastWeb(root_path='/own')"
+    )
+    for name, expected in (("app", "/api"), ("other", "/own")):
+        app: Any = load_app(Config(app=f"own:{name}", app_dir=str(app_dir), root_path="/api"))
+        assert app.root_path == expected
