@@ -20,6 +20,10 @@ __all__ = ["Connections"]
 #: Seconds between two sweeps, at most: the resolution of the time limits, and of the Date field.
 SWEEP: Final = 1.0
 
+#: Connections that are looked at in one turn of the loop: about 0.2 ms. PERF: 10,000 at once
+#: would be 13, every second, for whoever is waiting just then.
+SLICE: Final = 128
+
 
 class Connections(BaseHub):
     """All connections of a worker, and what a connection needs beside its own state.
@@ -83,6 +87,10 @@ class Connections(BaseHub):
         self._timer: asyncio.TimerHandle | None = None
         self.on_sweep: Callable[[], None] | None = None
         self.connections_total = 0
+        #: Those that this sweep has still to look at, and when it will.
+        self._unswept: list[HTTP1Connection] = []
+        self._slice_timer: asyncio.TimerHandle | None = None
+        self._slice_delay = 0.0
         self._empty: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
@@ -118,6 +126,9 @@ class Connections(BaseHub):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._slice_timer is not None:
+            self._slice_timer.cancel()
+            self._slice_timer = None
         self.runner.close()
         if self.on_sweep is not None:
             self.on_sweep()
@@ -171,10 +182,24 @@ class Connections(BaseHub):
         self._swept = now
         self._timer = self.loop.call_later(self.interval, self._sweep)
         self._set_date()
-        for connection in list(self._all):
-            connection.sweep(self.now)
+        if not self._unswept:
+            self._unswept = list(self._all)
+            # Over the first half of the interval, so that the next sweep finds this one ended.
+            self._slice_delay = self.interval * SLICE / (2 * len(self._unswept) + 1)
+            self._sweep_some()
         if self.on_sweep is not None:
             self.on_sweep()
+
+    def _sweep_some(self) -> None:
+        """Look at some of the connections, then let others have their turn."""
+        self._slice_timer = None
+        unswept, connections = self._unswept, self._all
+        for connection in unswept[-SLICE:]:
+            if connection in connections:
+                connection.sweep(self.now)
+        del unswept[-SLICE:]
+        if unswept:
+            self._slice_timer = self.loop.call_later(self._slice_delay, self._sweep_some)
 
 
 def _imf_fixdate(seconds: float) -> str:

@@ -263,3 +263,32 @@ def test_a_unix_socket(tmp_path: Any, loop_name: str, make_app: Callable[..., An
     with asyncio.Runner(loop_factory=factory) as runner:
         assert runner.run(main()).startswith(b"HTTP/1.1 200 OK\r\n")
     assert seen == [(None, None)]
+
+
+def test_many_connections_are_swept_a_slice_at_a_time(
+    listen: Listen, gated: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each of them in each sweep, but those that have gone meanwhile."""
+    monkeypatch.setattr("fastweb.server.connections.SLICE", 4)
+    server = listen(gated, header_timeout=0.4)
+    clients = [server.connect().send(GET) for _ in range(18)]
+    for client in clients:
+        client.answer()
+    turns: list[int] = []
+    swept: set[Any] = set()
+
+    def spy(connections: Any) -> None:
+        before = len(connections._unswept)
+        swept.update(connections._unswept[-4:])
+        original(connections)
+        turns.append(before - len(connections._unswept))
+
+    original = Connections._sweep_some
+    monkeypatch.setattr(Connections, "_sweep_some", spy)
+    server.until(lambda: len(swept) == 18)
+    assert 0 < max(turns) <= 4
+    clients[0].close()
+    server.until(lambda: len(server.connections) == 17)
+    count = len(turns)
+    server.until(lambda: len(turns) > count + 10)
+    assert clients[1].is_open()
