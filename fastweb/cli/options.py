@@ -150,6 +150,22 @@ def server_options(function: F) -> F:
                 words="Watch this directory; may be repeated.",
                 default="the current one",
             ),
+            _option(
+                "--reload-include",
+                "reload_includes",
+                multiple=True,
+                metavar="PATTERN",
+                words="Watch files of this pattern, too: '*.yaml'; may be repeated.",
+                default="sources, templates, .env",
+            ),
+            _option(
+                "--reload-exclude",
+                "reload_excludes",
+                multiple=True,
+                metavar="PATTERN",
+                words="Do not watch files of this pattern; may be repeated.",
+                default="hidden files, what editors leave",
+            ),
             _option("--log-level", type=click.Choice(LOG_LEVELS), words="How much to log.", default="info"),
             _option("--access-log/--no-access-log", default="on", words="A line a request, on stdout."),
             _option(

@@ -20,7 +20,7 @@ __all__ = ["run"]
     envvar="WEB_CONCURRENCY",
     help="Processes.  [default: as many as cores]",
 )
-@click.option("--reload", is_flag=True, help="One worker, started again when a Python file changes.")
+@click.option("--reload", is_flag=True, help="One worker, started again when a file changes.")
 @process_options
 @server_options
 def run(app: str | None, workers: int | None, reload: bool, **options: Any) -> None:

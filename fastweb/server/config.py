@@ -135,6 +135,8 @@ class Config:
         pidfile: a file to write the process id to that signals go to.
         reload: start the one worker again when a source file changes.
         reload_dirs: directories to watch; by default `app_dir`, else the current one.
+        reload_includes: patterns of files to watch beside sources, templates and .env: "*.yaml".
+        reload_excludes: patterns of files not to watch.
         log_level: one of `LOG_LEVELS`.
         access_log: write a line for each request (at level "info" and below).
         access_log_format: "default", "common", "combined", "json", or text with {fields}; see
@@ -189,6 +191,8 @@ class Config:
     pidfile: str | None = None
     reload: bool = False
     reload_dirs: tuple[str, ...] = ()
+    reload_includes: tuple[str, ...] = ()
+    reload_excludes: tuple[str, ...] = ()
     log_level: str = "info"
     access_log: bool = True
     access_log_format: str = "default"
@@ -409,7 +413,7 @@ class Config:
 
 
 #: Fields that are lists in JSON and on the command line.
-_TUPLES = ("bind", "reload_dirs", "ssl_sni", "startup_tasks")
+_TUPLES = ("bind", "reload_dirs", "reload_excludes", "reload_includes", "ssl_sni", "startup_tasks")
 
 
 def _integer(name: str, value: object, low: int, high: int) -> None:

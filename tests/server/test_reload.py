@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fastweb.server.config import Config, ConfigError
-from fastweb.server.reload import watch, watched_directories
+from fastweb.server.reload import Watched, watch, watched_directories
 
 Serve = Callable[..., Any]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals between processes")
@@ -34,6 +34,45 @@ def test_what_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert watched(reload_dirs=("../c", "b", ".")) == [here, beside]
     with pytest.raises(ConfigError, match="cannot watch nowhere: there is no such directory"):
         watched(reload_dirs=("nowhere",))
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("main.py", True),
+        ("a/b/c.py", True),
+        ("templates/page.html", True),
+        ("templates/page.jinja2", True),
+        ("static/style.css", True),
+        ("static/app.js", True),
+        (".env", True),
+        (".env.local", True),
+        ("data/a.json", True),
+        ("other/a.json", False),
+        ("settings.yaml", True),
+        (".hidden.yaml", True),
+        ("generated.py", False),
+        ("notes.txt", False),
+        ("database.sqlite3", False),
+        (".main.py.swp", False),
+        ("main.py~", False),
+        ("~main.py", False),
+        (".#main.py", False),
+        ("#main.py#", False),
+        ("4913", False),
+        ("main.pyc", False),
+        ("__pycache__/main.py", False),
+        ("node_modules/x/index.js", False),
+        (".git/hooks/a.py", False),
+        (".venv/lib/a.py", False),
+        ("venv/lib/a.py", False),
+    ],
+)
+def test_which_files_count(path: str, counts: bool) -> None:
+    # A hidden directory above is nobody's business.
+    watched = Watched(["/home/.me/app", "/srv"], ["*.yaml", "data/*.json"], ["generated.py"])
+    assert watched(None, "/home/.me/app/" + path) is counts
+    assert watched(None, "/srv/" + path) is counts
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -89,6 +128,25 @@ def test_the_app_is_loaded_again(serve: Serve, app_dir: Path) -> None:
     change(source.replace("str(os.getpid())", '"repaired"'), lambda: server.get() == "repaired")
     assert server.stop(signal.SIGINT) == 0
     assert server.refuses()
+
+
+@posix
+def test_templates_count_and_editors_files_do_not(serve: Serve, app_dir: Path) -> None:
+    server = serve(reload=True, reload_includes=["*.yaml"]).ready()
+    server.get()
+    for name in ("page.html", "settings.yaml"):
+        before = server.get()
+
+        def changed(name: str = name, before: str = before) -> bool:
+            (app_dir / ".page.html.swp").write_text("x")
+            (app_dir / name).write_text(str(time.monotonic()))
+            time.sleep(0.2)
+            return bool(server.get() != before)
+
+        server.until(changed)
+        assert f"{name} changed: restarting" in server.err
+    assert ".swp" not in server.err
+    assert server.stop(signal.SIGINT) == 0
 
 
 @posix
