@@ -31,16 +31,22 @@ class Limits:
         form_spool_size: bytes of one file that are kept in memory; beyond it the file is on a disk.
         part_header_count: header fields of one part of a multipart form (400 beyond it).
         part_header_size: bytes of each of them (400 beyond it).
+        connections: connections of one worker that are open at once; above it those are closed that wait for
+            a request, the idlest first, and where there are none the newcomer is told 503.
         pipelined_requests: requests of one connection that may wait for their turn; reading stops above it.
         write_buffer: bytes of an answer that may wait for a slow client before the endpoint has to wait, too.
         handshakes: connections of a worker whose TLS handshake, or PROXY protocol header, is not complete;
             beyond it the oldest of them is cut.
         tls_handshake_timeout: seconds that a TLS handshake may take.
+        body_rate: bytes a second in which a body must come, on an average over the time for which it was
+            waited for, less `body_timeout` (408).
+        write_rate: bytes a second which a client must take of an answer that waits for it, on an average over
+            `write_timeout`; else the connection is cut.
         header_timeout: seconds from a request's first byte (or the connection's start) to the end of its head
             (408).
         body_timeout: seconds between two pieces of a body (408).
         keep_alive_timeout: seconds that a connection may stay open with no request.
-        write_timeout: seconds in which a client must take some of an answer that waits for it.
+        write_timeout: seconds in which a client must take some of an answer that waits for it, `write_rate`.
         linger_timeout: seconds that a connection closed by the server is read on, so that the answer is not
             lost.
 
@@ -61,10 +67,13 @@ class Limits:
     form_spool_size: int = 1024 * 1024
     part_header_count: int = 16
     part_header_size: int = 8 * 1024
+    connections: int = 16 * 1024
     pipelined_requests: int = 32
     write_buffer: int = 64 * 1024
     handshakes: int = 1024
     tls_handshake_timeout: float = 10.0
+    body_rate: int = 240
+    write_rate: int = 240
     header_timeout: float = 10.0
     body_timeout: float = 30.0
     keep_alive_timeout: float = 75.0

@@ -157,6 +157,8 @@ class BaseConnection(StreamOwner):
     proxied = cython.declare(cython.bint, visibility="public")
     #: Bytes that were written: how quickly the client takes them, the sweep sees.
     written = cython.declare(cython.longlong, visibility="public")
+    #: Seconds that a body, the one that is parsed, was waited for.
+    body_waited = cython.declare(cython.double, visibility="public")
     _make_stream: Any
     _open: Any
     _run: Any
@@ -187,6 +189,7 @@ class BaseConnection(StreamOwner):
         self.access_log = access_log
         self.proxied = False
         self.written = 0
+        self.body_waited = 0.0
         self._make_stream = make_stream
         self._open = open_stream
         self._run = run
@@ -262,6 +265,7 @@ class BaseConnection(StreamOwner):
             self, parser.method, parser.target, parser.headers, parser.http_version, not parser.keep_alive
         )
         self.in_head = False
+        self.body_waited = 0.0
         self.parsing = stream
         if self.access_log is not None:
             stream.began = monotonic()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from fastweb._speedups.http1 import BaseHub
+from fastweb._speedups.http1 import IDLE, BaseHub
 from fastweb._speedups.response import HAS_DATE, HAS_SERVER
 from fastweb._speedups.runner import Runner
 from fastweb.limits import Limits
@@ -16,6 +16,9 @@ from fastweb.server.proxy import Proxies
 from fastweb.types import StreamApp
 
 __all__ = ["Connections"]
+
+#: Connections beyond the bound that are told so, before it is said with an RST.
+SPARE: Final = 64
 
 #: Seconds between two sweeps, at most: the resolution of the time limits, and of the Date field.
 SWEEP: Final = 1.0
@@ -43,6 +46,9 @@ class Connections(BaseHub):
             still, so that no client is punished for it.
         draining: connections close after the answers they are at.
         aborting: the requests that still run have been cancelled.
+        most: connections that may be open at once: `Limits.connections`, or fewer where the process may not
+            have as many files.
+        spare: how many above it are told 503; the next ones are cut at once.
         requests_total: answers since the start.
         errors_total: those of status 500 and above.
         connections_total: clients that have connected.
@@ -83,6 +89,10 @@ class Connections(BaseHub):
         self._date_line = b""
         self.own_lines = b""
         self._set_date()
+        self.most = limits.connections
+        self.spare = min(SPARE, max(limits.connections // 8, 1))
+        #: Who was idle at the last sweep, the idlest last; only kept while there are nearly too many.
+        self._idle: list[HTTP1Connection] = []
         self._all: set[HTTP1Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.on_sweep: Callable[[], None] | None = None
@@ -109,6 +119,15 @@ class Connections(BaseHub):
         """A connection is gone."""
         self._all.discard(connection)
         self._check_empty()
+
+    def make_room(self) -> bool:
+        """Close a connection that waits for a request; False where there is none. It has been idle since the
+        last sweep, at least: one that became so just now may be asking again."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.since < self.now and connection.close_idle():
+                return True
+        return False
 
     def lines_beside(self, flags: int) -> bytes:
         """The Date and Server fields, without those that the answer has itself (`Head.flags`)."""
@@ -189,6 +208,11 @@ class Connections(BaseHub):
             self._sweep_some()
         if self.on_sweep is not None:
             self.on_sweep()
+        self._idle.clear()
+        if len(self._all) > self.most * 3 // 4:
+            # A WebSocket, which is none of these, has no such phase.
+            idle = (item for item in self._all if getattr(item, "phase", None) == IDLE)
+            self._idle += sorted(idle, key=lambda item: -item.since)
 
     def _sweep_some(self) -> None:
         """Look at some of the connections, then let others have their turn."""

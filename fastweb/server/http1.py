@@ -61,8 +61,10 @@ _REASONS: Final = {
     417: b"Expectation failed.",
     431: b"Request header fields too large.",
     500: b"Internal Server Error",
+    503: b"Too many connections.",
 }
 _REFUSALS: Final = {status: Head(status, _TEXT) for status in _REASONS}
+_REFUSALS[503] = Head(503, (*_TEXT, (b"retry-after", b"1")))
 
 #: `struct linger`: on, for no time.
 _LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -78,9 +80,10 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             hub, hub.loop, hub.limits, HTTP1Stream, hub.app.open_stream, hub.runner.run, hub.access_log
         )
         self._drain_waiters: list[asyncio.Future[None]] = []
-        #: Bytes that the transport still held at the last sweep that saw a change, and when that was.
-        self._unsent = 0
-        self._unsent_since = 0.0
+        #: Bytes that the client had taken when it was last seen to take enough, and when that was; -1 while
+        #: nothing waits for it.
+        self._taken = -1
+        self._taken_since = 0.0
         #: At work while a file is sent beside the transport.
         self.file_sender: FileSender | None = None
         self._body_buffer = BODY_BUFFER
@@ -112,6 +115,26 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         elif proxies is not None:
             self.proxied = proxies.trusts(self.client, listening)
         self.hub.add(self)
+        if len(self.hub) > self.hub.most and not self.hub.make_room():
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        """There are too many connections: say so before anything is asked, and close."""
+        if len(self.hub) > self.hub.most + self.hub.spare:
+            self.reset()
+            return
+        self.refuse(Refusal(503, "there are too many connections"))
+        self.pump()
+
+    def close_idle(self) -> bool:
+        """Close where nothing is asked; whether it was so. A client that asks just now asks again (RFC 9112
+        section 9.3.1)."""
+        if self.phase != IDLE or self.transport.is_closing():
+            return False
+        self.reading_over = True
+        self.phase = CLOSING
+        self.transport.close()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever closed it."""
@@ -429,18 +452,14 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         if self.file_sender is not None:
             unsent += self.file_sender.left
         if unsent:
-            unsent += self._unacknowledged()
-            if unsent != self._unsent:
-                self._unsent = unsent
-                self._unsent_since = now
-            elif now - self._unsent_since >= limits.write_timeout:
+            if not self._takes_enough(now, self.written - unsent - self._unacknowledged()):
                 self.abort()
                 return
             if self.writing_paused or phase not in (HEAD, BODY):
                 self.since = now
                 return
         else:
-            self._unsent = 0
+            self._taken = -1
         if self.hub.draining:
             self.drain()
         if phase in (BUSY, CLOSING):
@@ -448,21 +467,44 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         waited = now - self.since - self.hub.interval
         if phase == IDLE:
             if waited >= limits.keep_alive_timeout:
-                self.reading_over = True
-                self.phase = CLOSING
-                self.transport.close()
+                self.close_idle()
         elif phase == LINGER:
             if waited >= limits.linger_timeout:
                 self.abort()
-        elif waited >= (limits.header_timeout if phase == HEAD else limits.body_timeout):
-            if phase == HEAD and not self.in_head:
-                self.reading_over = True
-                self.phase = CLOSING
-                self.transport.close()  # it has sent nothing at all
-            else:
-                self.refuse(Refusal(408, "the request was not completed in time"))
-                if self.current is None:
-                    self.pump()
+        elif phase == HEAD:
+            if waited >= limits.header_timeout:
+                if self.in_head:
+                    self._time_is_up()
+                else:
+                    self.reading_over = True
+                    self.phase = CLOSING
+                    self.transport.close()  # it has sent nothing at all
+        else:
+            self.body_waited += self.hub.interval
+            grace = limits.body_timeout + self.hub.interval
+            if waited >= limits.body_timeout or (
+                self.body_waited >= grace + self.parser.body_size / limits.body_rate
+            ):
+                self._time_is_up()
+
+    def _takes_enough(self, now: float, taken: int) -> bool:
+        """Whether a client, for whom some of an answer waits, takes it quickly enough; looked at once in each
+        `Limits.write_timeout`."""
+        limits = self.hub.limits
+        passed = now - self._taken_since
+        if self._taken >= 0:
+            if passed < limits.write_timeout:
+                return True
+            if taken - self._taken < max(limits.write_rate * passed, 1):
+                return False
+        self._taken = max(taken, 0)
+        self._taken_since = now
+        return True
+
+    def _time_is_up(self) -> None:
+        self.refuse(Refusal(408, "the request was not completed in time"))
+        if self.current is None:
+            self.pump()
 
 
 def _address(value: Any) -> tuple[str, int] | None:

@@ -226,6 +226,7 @@ class HTTP1Stream(BaseStream):
                 raise ClientDisconnect()
             sender = sendfile.FileSender(connection.loop, transport, descriptor, offset, count)
             connection.file_sender = sender
+            connection.written += count
             await sender.send()
         except OSError as error:
             if error.errno not in sendfile.UNSUITABLE:

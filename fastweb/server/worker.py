@@ -195,6 +195,7 @@ class Server:
         # Here and not above, since a supervisor imports this module and needs no protocol.
         from fastweb.server.acceptor import Acceptor
         from fastweb.server.access_log import AccessLog
+        from fastweb.server.capacity import connections_within_files
         from fastweb.server.connections import Connections
 
         loop = asyncio.get_running_loop()
@@ -210,6 +211,7 @@ class Server:
             server_header=config.server_header,
             proxies=config.proxies() if config.proxy_headers else None,
         )
+        connections.most = connections_within_files(connections.most)
         servers: list[Accepting] = []
         acceptor = Acceptor(
             connections,

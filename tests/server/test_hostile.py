@@ -430,6 +430,34 @@ def test_one_byte_now_and_then_does_not_lengthen_a_head_s_time(listen: Listen, a
     server.until(lambda: len(server.connections) == 0)
 
 
+def test_one_byte_now_and_then_does_not_lengthen_a_body_s_time(listen: Listen, api: FastWeb) -> None:
+    """Each piece comes within `body_timeout`, and all of them too slowly."""
+    server = listen(api, body_timeout=0.3, body_rate=200, linger_timeout=0.1)
+    for path in (b"/items", b"/stream"):
+        for framing, piece in (
+            (b"Content-Length: 5000", b"b"),
+            (b"Transfer-Encoding: chunked", b"1\r\nb\r\n"),
+        ):
+            client = server.connect().send(b"POST " + path + b" HTTP/1.1\r\n" + HOST + framing + b"\r\n\r\n")
+            with pytest.raises(OSError):
+                for _ in range(1000):
+                    client.send(piece)
+                    time.sleep(0.05)
+            assert client.answer().status == 408
+            client.close()
+            server.clients.remove(client)
+    server.until(lambda: len(server.connections) == 0)
+
+
+def test_a_body_that_comes_quickly_enough_may_take_longer(listen: Listen, api: FastWeb) -> None:
+    server = listen(api, body_timeout=0.3, body_rate=200)
+    client = server.connect().send(POST.replace(b"/items", b"/stream") + b"Content-Length: 10000\r\n\r\n")
+    for _ in range(10):
+        client.send(bytes(1000))
+        time.sleep(0.1)
+    assert client.answer().body == b"10000"
+
+
 def test_time_limits_do_not_hit_those_who_keep_them(listen: Listen, api: FastWeb) -> None:
     """Sent slowly, but not that slowly: a sweep must not come early because its clock is coarse."""
     server = listen(api, header_timeout=0.4, body_timeout=0.4, keep_alive_timeout=0.4, write_timeout=0.4)
@@ -492,6 +520,58 @@ def test_who_takes_nothing_of_a_small_answer_is_cut_off_too(
         server.until(lambda: len(server.connections) == 1)
         server.until(lambda: len(server.connections) == 0)
         client.close()
+
+
+def test_who_takes_a_byte_now_and_then_is_cut_off_too(listen: Listen, make_app: Callable[..., Any]) -> None:
+    async def pour(stream: Any) -> None:
+        stream.start(200, [])
+        while True:
+            await stream.send(bytes(65536))
+
+    server = listen(make_app({"/": pour}), write_timeout=0.5, write_rate=1_000_000)
+    client = server.connect(receive_buffer=8192)
+    client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    server.until(lambda: len(server.connections) == 1)
+    while server.call(lambda: len(server.connections)):
+        # As long as it is there: what the kernel holds can be read later, too.
+        assert client.socket.recv(100)
+        time.sleep(0.02)
+
+
+def test_who_takes_it_quickly_enough_may_take_longer(listen: Listen, make_app: Callable[..., Any]) -> None:
+    async def large(stream: Any) -> None:
+        stream.respond(Head(200, ((b"connection", b"close"),)), bytes(20_000_000))
+
+    server = listen(make_app({"/": large}), write_timeout=0.3, write_rate=1000)
+    client = server.connect(receive_buffer=8192)
+    client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    got = 0
+    for _ in range(100):
+        got += len(client.socket.recv(65536))
+        time.sleep(0.01)
+    assert got + len(client.rest()) > 20_000_000
+
+
+def test_the_number_of_connections(listen: Listen, api: FastWeb) -> None:
+    server = listen(api, connections=8, keep_alive_timeout=60, header_timeout=0.4, linger_timeout=0.2)
+    busy = [server.connect().send(GET) for _ in range(8)]  # half a head each
+    server.until(lambda: len(server.connections) == 8)
+    # One more than is told so, and the next one is cut.
+    answer = server.connect().answer()
+    assert (answer.status, answer.headers["connection"], answer.headers["retry-after"]) == (503, "close", "1")
+    assert server.connect().is_reset()
+    # Who was there is served.
+    assert [client.send(HOST + b"\r\n").answer().status for client in busy] == [200] * 8
+    # And once they are idle, one of them makes room: the idlest.
+    hub = server.connections
+    server.until(lambda: len(hub._idle) == 8)
+    assert busy[0].send(GET + HOST + b"\r\n").answer().status == 200
+    server.until(lambda: len(hub._idle) == 8 and hub._idle[0].since > hub._idle[-1].since)
+    newcomer = server.connect()
+    assert newcomer.send(GET + HOST + b"\r\n").answer().status == 200
+    server.until(lambda: len(server.connections) == 8)
+    for client in (busy[0], newcomer):
+        assert client.send(GET + HOST + b"\r\n").answer().status == 200
 
 
 def test_a_blocked_loop_punishes_nobody(listen: Listen, api: FastWeb) -> None:
