@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import tempfile
 from collections.abc import Mapping
 from typing import Final
 
@@ -73,6 +72,8 @@ class Counters:
         if hasattr(os, "memfd_create"):
             fd = os.memfd_create("fastweb-counters")
         else:
+            import tempfile  # which loads much that a supervisor needs nothing of
+
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
         os.ftruncate(fd, size)

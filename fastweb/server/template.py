@@ -86,8 +86,12 @@ def main() -> int:
 
 def _import_the_rest(config: Config) -> None:
     """What a worker imports as it starts and serves: once, here."""
-    names = ["asyncio", "fastweb.server.connections", "fastweb.server.access_log", "fastweb.server.counters"]
-    names += ["fastweb.server.retirement", "concurrent.futures.thread"]
+    names = ["fastweb.server.acceptor", "fastweb.server.connections", "fastweb.server.counters"]
+    names += ["fastweb.server.retirement", "fastweb.server.access_log", "concurrent.futures.thread"]
+    if config.block_threshold:
+        names.append("fastweb.server.watchdog")
+    if config.ssl_certfile is not None:
+        names.append("fastweb.server.tls")
     if config.loop != "asyncio":
         names.append("uvloop")
     for name in names:
