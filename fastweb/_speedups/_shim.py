@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -64,6 +64,14 @@ def address(value: Any) -> Any:
 def cast(_type: Any, value: Any, typecheck: builtins.bool = False) -> Any:
     """The value as it is; compiled, it is taken for one of that C or extension type."""
     return value
+
+
+@overload
+def declare(_type: Any, value: T, /) -> T: ...
+
+
+@overload
+def declare(_type: Any = None, value: Any = None, **_names: Any) -> Any: ...
 
 
 def declare(_type: Any = None, value: Any = None, **_names: Any) -> Any:

@@ -60,3 +60,14 @@ cdef class Answer:
     cdef bint _arguments(self, Step step, dict values, list errors) except? -1
     cdef object _made_request(self)
     cdef bint _read_body(self) except? -1
+
+
+cdef class Dispatcher:
+    cdef object _app
+    cdef Matcher _matcher
+    cdef list _routes
+    cdef Py_ssize_t _count
+    cdef bint _direct
+
+    cpdef open(self, object stream)
+    cpdef tuple find(self, object stream)

@@ -27,7 +27,7 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.plan import extract
-from fastweb._speedups.router import FULL, Matcher
+from fastweb._speedups.router import FULL
 from fastweb._speedups.stream import BaseStream
 
 __all__ = ["DONE", "Answer", "Dispatcher", "Operation", "Step"]
@@ -386,19 +386,14 @@ class Dispatcher:
             route answers directly.
     """
 
-    _app: Any
-    _matcher: Matcher
-    _routes: list
-    _count: cython.Py_ssize_t
-    _direct: cython.bint
-
     def __init__(self, app: Any) -> None:
         self._app = app
         self._direct = False
-        self._matcher = None
-        self._routes = None
+        self._matcher: Any = None
+        self._routes: Any = None
         self._count = 0
 
+    @cython.ccall
     def open(self, stream: Any) -> Any:
         """Take a request (`fastweb.types.StreamApp.open_stream`)."""
         app = self._app

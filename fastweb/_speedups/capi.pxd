@@ -10,6 +10,8 @@ cdef extern from "Python.h":
     # As pointers: bytes that are still being written have no second owner.
     void *new_bytes "(void *)PyBytes_FromStringAndSize"(char *text, Py_ssize_t size) except NULL
     char *bytes_text "PyBytes_AS_STRING"(void *made)
+    char *text_of "PyBytes_AS_STRING"(bytes data)
+    bytes PyBytes_FromStringAndSize(char *text, Py_ssize_t size)
     int _PyBytes_Resize(PyObject **made, Py_ssize_t size) except -1
 
 
@@ -56,6 +58,7 @@ cdef inline PyObject *slot_at(object instance, Py_ssize_t offset):
 cdef extern from "Python.h":
     ctypedef struct TypeObject "PyTypeObject":
         int (*tp_setattro)(object, object, object) except -1
+        object (*tp_new)(TypeObject *, object, PyObject *)
 
 
 # Set an attribute as the instances of a class do, whatever the class of this one says.
@@ -71,6 +74,7 @@ cdef extern from "Python.h":
 
 cdef extern from "string.h":
     int memcmp(const void *one, const void *other, size_t size)
+    void *memchr(const void *text, int byte, size_t size)
     void *memcpy(void *target, const void *source, size_t size)
 
 
@@ -82,3 +86,39 @@ cdef inline void copy_object(void *target, object source, Py_ssize_t size) noexc
 # Whether they are the same as in such a copy.
 cdef inline bint same_object(const void *copy, object now, Py_ssize_t size) noexcept:
     return memcmp(copy, <void *>now, size) == 0
+
+
+# An instance that no __init__ has seen.
+cdef inline object new_instance(object cls):
+    return (<TypeObject *>cls).tp_new(<TypeObject *>cls, (), NULL)
+
+
+# Some bytes of others: 0 <= start <= stop <= their count.
+cdef inline bytes part(bytes data, Py_ssize_t start, Py_ssize_t stop):
+    return PyBytes_FromStringAndSize(text_of(data) + start, stop - start)
+
+
+# Where a byte is, from a place on that is not beyond the end; -1 for nowhere.
+cdef inline Py_ssize_t find_byte(bytes data, Py_ssize_t start, int byte) noexcept:
+    cdef char *text = text_of(data)
+    cdef char *found = <char *>memchr(text + start, byte, len(data) - start)
+    return -1 if found == NULL else found - text
+
+
+# Whether a text of that size stands at a place, behind which there are as many bytes.
+cdef inline bint is_at(bytes data, Py_ssize_t at, bytes text, Py_ssize_t size) noexcept:
+    return memcmp(text_of(data) + at, text_of(text), size) == 0
+
+
+cdef inline char *put(char *target, bytes data) noexcept:
+    memcpy(target, text_of(data), len(data))
+    return target + len(data)
+
+
+# The same as b"".join of them, of which none is None.
+cdef inline bytes joined(bytes first, bytes second, bytes third, bytes fourth, bytes fifth):
+    cdef bytes made = PyBytes_FromStringAndSize(
+        NULL, len(first) + len(second) + len(third) + len(fourth) + len(fifth)
+    )
+    put(put(put(put(put(text_of(made), first), second), third), fourth), fifth)
+    return made

@@ -40,12 +40,17 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
+from fastweb._speedups.answer import Dispatcher
 from fastweb._speedups.http1_parser import BODY as _BODY_EVENT
 from fastweb._speedups.http1_parser import END as _END_EVENT
 from fastweb._speedups.http1_parser import HEAD as _HEAD_EVENT
 from fastweb._speedups.http1_parser import Refusal, RequestParser
 from fastweb._speedups.response import HAS_CLOSE, HAS_DATE, HAS_LENGTH, HAS_SERVER, Head
+from fastweb._speedups.runner import Runner
 from fastweb._speedups.stream import BaseStream, StreamOwner
+
+if cython.compiled:
+    from cython.cimports.fastweb._speedups import capi
 
 __all__ = [
     "BODY",
@@ -68,19 +73,19 @@ BUSY = 3
 LINGER = 4
 CLOSING = 5
 
-_IDLE: cython.int = 0
-_HEAD: cython.int = 1
-_BODY: cython.int = 2
-_BUSY: cython.int = 3
+_IDLE = cython.declare(cython.int, 0)
+_HEAD = cython.declare(cython.int, 1)
+_BODY = cython.declare(cython.int, 2)
+_BUSY = cython.declare(cython.int, 3)
 
-_EVENT_HEAD: cython.int = _HEAD_EVENT
-_EVENT_BODY: cython.int = _BODY_EVENT
-_EVENT_END: cython.int = _END_EVENT
+_EVENT_HEAD = cython.declare(cython.int, _HEAD_EVENT)
+_EVENT_BODY = cython.declare(cython.int, _BODY_EVENT)
+_EVENT_END = cython.declare(cython.int, _END_EVENT)
 
-_FLAG_LENGTH: cython.int = HAS_LENGTH
-_FLAG_CLOSE: cython.int = HAS_CLOSE
-_FLAG_DATE: cython.int = HAS_DATE
-_FLAG_SERVER: cython.int = HAS_SERVER
+_FLAG_LENGTH = cython.declare(cython.int, HAS_LENGTH)
+_FLAG_CLOSE = cython.declare(cython.int, HAS_CLOSE)
+_FLAG_DATE = cython.declare(cython.int, HAS_DATE)
+_FLAG_SERVER = cython.declare(cython.int, HAS_SERVER)
 
 #: Bytes of a body that wait for its turn, or for an app which reads it in pieces, before the client has to
 #: wait.
@@ -92,11 +97,11 @@ BODY_BUFFER = 256 * 1024
 MOST_BODY_BUFFER = 1024 * 1024
 
 #: An answer larger than this is not copied together with its head.
-_LARGE: cython.Py_ssize_t = 64 * 1024
+_LARGE = cython.declare(cython.Py_ssize_t, 64 * 1024)
 
 
 #: Content-Length fields of short bodies, each made once: to write a number costs as much as to join a head.
-_LENGTH_LINES: list = [None] * 2048
+_LENGTH_LINES = cython.declare(list, [b""] * 2048)
 
 
 @cython.cfunc
@@ -105,7 +110,7 @@ def _length_line(size: cython.Py_ssize_t) -> bytes:
     if size >= 2048:
         return b"content-length: %d\r\n" % size
     line: bytes = _LENGTH_LINES[size]
-    if line is None:
+    if not line:
         line = b"content-length: %d\r\n" % size
         _LENGTH_LINES[size] = line
     return line
@@ -129,7 +134,7 @@ class BaseHub:
 
 @cython.cclass
 class BaseConnection(StreamOwner):
-    """The parser's callbacks, the queue, and whole answers.
+    """What the parser finds, the queue, and whole answers.
 
     The subclass has what is rare or asynchronous: the methods at the end.
     """
@@ -160,8 +165,13 @@ class BaseConnection(StreamOwner):
     #: Seconds that a body, the one that is parsed, was waited for.
     body_waited = cython.declare(cython.double, visibility="public")
     _make_stream: Any
+    #: What makes a stream has nothing to do beside it.
+    _plain_stream: cython.bint
     _open: Any
     _run: Any
+    #: Whose `open` and `run` these are, where they are the usual ones: what is called without a look-up.
+    _dispatcher: Dispatcher
+    _runner: Runner
     _write: Any
     _pumping: cython.bint
     _max_body: cython.Py_ssize_t
@@ -191,8 +201,14 @@ class BaseConnection(StreamOwner):
         self.written = 0
         self.body_waited = 0.0
         self._make_stream = make_stream
+        self._plain_stream = make_stream.__init__ is BaseStream.__init__
         self._open = open_stream
         self._run = run
+        dispatcher = getattr(open_stream, "__self__", None)
+        usual = type(dispatcher) is Dispatcher and open_stream == dispatcher.open
+        self._dispatcher = dispatcher if usual else None
+        runner = getattr(run, "__self__", None)
+        self._runner = runner if type(runner) is Runner and run == runner.run else None
         self._write = None
         self._pumping = False
         self._max_body = limits.body_size
@@ -228,6 +244,7 @@ class BaseConnection(StreamOwner):
                 self.resume_reading()
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _read(self) -> cython.bint:
         parser: RequestParser = self.parser
         stream: BaseStream
@@ -247,7 +264,26 @@ class BaseConnection(StreamOwner):
                 self.refuse(error)
                 break
             if event == _EVENT_END:
-                self._message_ended()
+                stream = self.parsing
+                if (
+                    self.current is None
+                    and not stream.opened
+                    and not self.writing_paused
+                    and not self.queue
+                    and len(parser._data) == 0
+                ):
+                    # PERF: one request by itself, as most are, needs no queue: 0.1 µs of 2.
+                    self.parsing = None
+                    stream.complete()
+                    self._pumping = True
+                    try:
+                        self._open_stream(stream)
+                    finally:
+                        self._pumping = False
+                    if self.parsing is None and not self.queue:
+                        return True
+                else:
+                    self._message_ended()
         if not self.reading_over:
             self.in_head = parser.in_head
             if self.in_head and self.phase == _IDLE:
@@ -256,14 +292,22 @@ class BaseConnection(StreamOwner):
             if self.parsing is not None:
                 self.body_waiting(self.parsing)
         if self.current is None:
-            self.pump()
+            self._pump()
         return True
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _head_ended(self, parser: RequestParser) -> cython.bint:
-        stream: BaseStream = self._make_stream(
-            self, parser.method, parser.target, parser.headers, parser.http_version, not parser.keep_alive
-        )
+        stream: BaseStream
+        if cython.compiled and self._plain_stream:
+            stream = capi.new_instance(self._make_stream)
+            stream.begin(
+                self, parser.method, parser.target, parser.headers, parser.http_version, not parser.keep_alive
+            )
+        else:
+            stream = self._make_stream(
+                self, parser.method, parser.target, parser.headers, parser.http_version, not parser.keep_alive
+            )
         self.in_head = False
         self.body_waited = 0.0
         self.parsing = stream
@@ -279,6 +323,7 @@ class BaseConnection(StreamOwner):
         return True
 
     @cython.cfunc
+    @cython.exceptval(-1)
     def _message_ended(self) -> cython.bint:
         stream: BaseStream = self.parsing
         self.parsing = None
@@ -293,13 +338,17 @@ class BaseConnection(StreamOwner):
             self.since = self.hub.now
         return True
 
-    @cython.ccall
-    def pump(self) -> Any:
+    def pump(self) -> None:
         """Open the streams whose turn it is, one after the other."""
+        self._pump()
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _pump(self) -> cython.bint:
         self._pumping = True
         try:
             while self.current is None and self.queue and not self.writing_paused:
-                self.open(self.queue.popleft())
+                self._open_stream(self.queue.popleft())
             if (
                 self.parsing is not None
                 and self.current is None
@@ -309,23 +358,35 @@ class BaseConnection(StreamOwner):
                 self.head_waiting(self.parsing)
         finally:
             self._pumping = False
+        return True
 
-    @cython.ccall
-    def open(self, stream: BaseStream) -> Any:
+    def open(self, stream: BaseStream) -> None:
         """Hand a stream to the app; it is the current one until it has been answered."""
+        self._open_stream(stream)
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _open_stream(self, stream: BaseStream) -> cython.bint:
         self.current = stream
         self.phase = _BUSY
         stream.opened = True
         if stream.status != 0:
             self.send_refusal(stream)
-            return
+            return True
         try:
-            coroutine = self._open(stream)
+            if self._dispatcher is not None:
+                coroutine = self._dispatcher.open(stream)
+            else:
+                coroutine = self._open(stream)
         except Exception as error:
             self.app_ended(stream, error)
-            return
+            return True
         if coroutine is not None:
-            self._run(coroutine, stream)
+            if self._runner is not None:
+                self._runner.run(coroutine, stream)
+            else:
+                self._run(coroutine, stream)
+        return True
 
     @cython.ccall
     def write_answer(self, stream: BaseStream, head: Head, flags: cython.int, body: Any) -> Any:
@@ -335,31 +396,31 @@ class BaseConnection(StreamOwner):
         stream.status = status
         if flags & _FLAG_CLOSE or hub.draining or stream.expects_continue:
             self.decide_close(stream, flags)
-        parts: list = [head.http1]
-        if flags & (_FLAG_DATE | _FLAG_SERVER) == 0:
-            parts.append(hub.own_lines)
-        else:
-            parts.append(hub.lines_beside(flags))
         bodiless: cython.bint = status == 204 or status == 304
         size: cython.Py_ssize_t = len(body)
-        if flags & _FLAG_LENGTH == 0 and not bodiless:
-            parts.append(_length_line(size))
+        own: bytes = hub.own_lines if flags & (_FLAG_DATE | _FLAG_SERVER) == 0 else hub.lines_beside(flags)
+        length: bytes = b"" if bodiless or flags & _FLAG_LENGTH else _length_line(size)
         if stream.close:
-            parts.append(b"connection: close\r\n\r\n")
+            last: bytes = b"connection: close\r\n\r\n"
         elif stream.http_version == "1.1":
-            parts.append(b"\r\n")
+            last = b"\r\n"
         else:
-            parts.append(b"connection: keep-alive\r\n\r\n")
+            last = b"connection: keep-alive\r\n\r\n"
+        content: bytes = b""
         large: cython.bint = False
         if size > 0 and not bodiless and stream.method != "HEAD":
             stream.sent = size
             if size <= _LARGE:
-                parts.append(body)
+                content = body if type(body) is bytes else bytes(body)
             else:
                 large = True
         if not stream.gone and not (self.reading_over and self.transport.is_closing()):
             try:
-                answer: bytes = b"".join(parts)
+                answer: bytes
+                if cython.compiled:
+                    answer = capi.joined(head.http1, own, length, last, content)
+                else:
+                    answer = b"".join((head.http1, own, length, last, content))
                 self.written += len(answer)
                 self._write(answer)
                 if large:
@@ -369,7 +430,7 @@ class BaseConnection(StreamOwner):
                 # The transport has failed since the loop's last turn: connection_lost comes with the next.
                 if not self.transport.is_closing():
                     raise
-        self.answered(stream)
+        self._end_answer(stream)
 
     def decide_close(self, stream: BaseStream, flags: cython.int) -> None:
         """Whether the connection ends with an answer, for the reasons that are rare."""
@@ -381,9 +442,13 @@ class BaseConnection(StreamOwner):
         ):
             stream.close = True
 
-    @cython.ccall
-    def answered(self, stream: BaseStream) -> Any:
+    def answered(self, stream: BaseStream) -> None:
         """An answer is complete: log it, then close, or turn to the next request."""
+        self._end_answer(stream)
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _end_answer(self, stream: BaseStream) -> cython.bint:
         hub: BaseHub = self.hub
         hub.requests_total += 1
         if stream.status >= 500:
@@ -393,11 +458,11 @@ class BaseConnection(StreamOwner):
         if stream.waiters is not None:
             stream.wake()
         if stream is not self.current:
-            return
+            return True
         self.current = None
         if stream.close:
             self.close_after(stream)
-            return
+            return True
         self.since = hub.now
         if self.parsing is not None:
             self.phase = _BODY
@@ -416,6 +481,7 @@ class BaseConnection(StreamOwner):
                 self.loop.call_soon(self.pump_later)
         elif self.reading_over:
             self.close_after(stream)
+        return True
 
     def pump_later(self) -> None:
         """The same as `pump`, as a callback of the loop."""

@@ -29,6 +29,13 @@ cdef class RequestParser:
     cdef readonly long long body_size
     cdef long long _extensions
     cdef Py_ssize_t _fields
+    # The fields of the last head, and what they say.
+    cdef bytes _known
+    cdef list _known_headers
+    cdef long long _known_length
+    cdef bint _known_forwarded
+    # Where in the data that is being read the fields of this head begin; -1 for elsewhere.
+    cdef Py_ssize_t _fields_at
     cdef Py_ssize_t _max_head
     cdef Py_ssize_t _max_target
     cdef Py_ssize_t _max_fields
@@ -43,6 +50,8 @@ cdef class RequestParser:
     cdef int _end_message(self) except? -1
     cdef Py_ssize_t _keep(self, Py_ssize_t bound) except? -1
     cdef int _read_head(self) except? -1
+    cdef bint _fields_are_known(self, bytes data, Py_ssize_t at, Py_ssize_t end, bytes known) except? -1
+    cdef bint _remember(self, bytes data, Py_ssize_t stop) except? -1
     cdef int _head_is_partial(self) except? -1
     cdef bint _read_request_line(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except? -1
     cdef bint _read_field(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except? -1

@@ -33,6 +33,9 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
+if cython.compiled:
+    from cython.cimports.fastweb._speedups import capi
+
 __all__ = ["BODY", "END", "HEAD", "MORE", "Refusal", "RequestParser"]
 
 MORE = 0
@@ -40,20 +43,20 @@ HEAD = 1
 BODY = 2
 END = 3
 
-_MORE: cython.int = 0
-_HEAD: cython.int = 1
-_BODY: cython.int = 2
-_END: cython.int = 3
+_MORE = cython.declare(cython.int, 0)
+_HEAD = cython.declare(cython.int, 1)
+_BODY = cython.declare(cython.int, 2)
+_END = cython.declare(cython.int, 3)
 
 # What comes next.
-_REQUEST_LINE: cython.int = 0
-_FIELDS: cython.int = 1
-_LENGTH: cython.int = 2
-_CHUNK_SIZE: cython.int = 3
-_CHUNK_DATA: cython.int = 4
-_CHUNK_END: cython.int = 5
-_TRAILERS: cython.int = 6
-_COMPLETE: cython.int = 7
+_REQUEST_LINE = cython.declare(cython.int, 0)
+_FIELDS = cython.declare(cython.int, 1)
+_LENGTH = cython.declare(cython.int, 2)
+_CHUNK_SIZE = cython.declare(cython.int, 3)
+_CHUNK_DATA = cython.declare(cython.int, 4)
+_CHUNK_END = cython.declare(cython.int, 5)
+_TRAILERS = cython.declare(cython.int, 6)
+_COMPLETE = cython.declare(cython.int, 7)
 
 #: Methods as str, once each.
 _METHODS = {
@@ -65,7 +68,7 @@ _METHODS = {
 _TOKEN_CHARS = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 #: For each byte, whether it is a tchar.
-_IS_TOKEN: bytes = bytes([byte in _TOKEN_CHARS for byte in range(256)])
+_IS_TOKEN = cython.declare(bytes, bytes([byte in _TOKEN_CHARS for byte in range(256)]))
 
 # In plain Python, one call of the regular expression engine is quicker than a loop over bytes.
 _match_token = re.compile(_TOKEN).match
@@ -91,16 +94,20 @@ _match_absolute = re.compile(rb"https?://([^/?]*)", re.IGNORECASE).match
 _NOT_IN_TRAILERS = frozenset((b"transfer-encoding", b"content-length", b"host"))
 
 #: A chunk's size has at most so many digits, zeros too.
-_MOST_DIGITS: cython.Py_ssize_t = 16
+_MOST_DIGITS = cython.declare(cython.Py_ssize_t, 16)
 
 #: An unfinished line of a chunk's size may be so long, beside its extensions.
-_CHUNK_LINE: cython.Py_ssize_t = 32
+_CHUNK_LINE = cython.declare(cython.Py_ssize_t, 32)
 
 #: An unfinished request line may be so long, beside its target.
-_METHOD_AND_VERSION: cython.Py_ssize_t = 256
+_METHOD_AND_VERSION = cython.declare(cython.Py_ssize_t, 256)
 
 #: Of each byte of a body, chunk extensions may have a part: signed uploads have some 90 bytes for 64 KiB.
-_BODY_A_BYTE: cython.Py_ssize_t = 16
+_BODY_A_BYTE = cython.declare(cython.Py_ssize_t, 16)
+
+
+#: Fields that take no more bytes than these are compared with the next request's.
+_MOST_KNOWN = cython.declare(cython.Py_ssize_t, 2048)
 
 
 class Refusal(Exception):  # noqa: N818 - it is the client's error
@@ -168,13 +175,33 @@ def _target_end(data: bytes, start: cython.Py_ssize_t, stop: cython.Py_ssize_t) 
 def _find_lf(data: bytes, start: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> cython.Py_ssize_t:
     """Where the next LF is; -1 for nowhere."""
     if cython.compiled:
-        while start < stop:
-            if data[start] == 10:
-                return start
-            start += 1
-        return -1
+        start = capi.find_byte(data, start, 10)
+        return start
     else:
         return data.find(b"\n", start)
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _is_at(data: bytes, at: cython.Py_ssize_t, text: bytes, size: cython.Py_ssize_t) -> cython.bint:
+    """Whether a text of that size stands at a place, behind which there are as many bytes."""
+    if cython.compiled:
+        same: cython.bint = capi.is_at(data, at, text, size)
+        return same
+    else:
+        return data.startswith(text, at)
+
+
+@cython.cfunc
+@cython.inline
+def _part(data: bytes, start: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> bytes:
+    """data[start:stop], of which neither is beyond its end."""
+    if cython.compiled:
+        part: bytes = capi.part(data, start, stop)
+        return part
+    else:
+        return data[start:stop]
 
 
 @cython.cclass
@@ -204,6 +231,11 @@ class RequestParser:
         self._max_extensions = limits.chunk_extension_size
         self._max_trailers = limits.trailer_size
         self._max_trailer_fields = limits.trailer_count
+        self._fields_at = -1
+        self._known: Any = None
+        self._known_headers: Any = None
+        self._known_length = 0
+        self._known_forwarded = False
         self.method = ""
         self.target = b""
         self.headers: Any = []
@@ -303,6 +335,9 @@ class RequestParser:
         # The stream has them; an idle connection is to keep none of them alive.
         self.headers = None
         self.piece = b""
+        if self._at == len(self._data):
+            self._data = b""
+            self._at = 0
         return _END
 
     @cython.cfunc
@@ -338,6 +373,7 @@ class RequestParser:
                 if at == end:
                     self._data = b""  # not to keep it while nothing comes
                     self._at = 0
+                    self._fields_at = -1
                     return _MORE
                 self._at = at
                 return self._head_is_partial()
@@ -353,6 +389,7 @@ class RequestParser:
                 if stop - 1 == at:
                     self._at = stop + 1
                     self._end_head()
+                    self._remember(data, stop + 1)
                     return _HEAD
                 self._read_field(data, at, stop - 1)
             elif stop - 1 == at:
@@ -364,11 +401,76 @@ class RequestParser:
                 self._read_request_line(data, at, stop - 1)
                 self._state = _FIELDS
                 self.in_head = True
+                known: bytes = self._known
+                if known is not None and self._fields_are_known(data, stop + 1, end, known):
+                    return _HEAD
+                self._fields_at = stop + 1
             at = stop + 1
 
     @cython.cfunc
     @cython.exceptval(-1)
+    def _fields_are_known(
+        self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t, known: bytes
+    ) -> cython.bint:
+        """Whether the last request's fields, byte by byte, come again: then what they say is known, too.
+
+        A client says mostly the same of itself with each request. PERF: with a browser's 12 fields, a head is
+        read in a fifth of the time.
+        """
+        size: cython.Py_ssize_t = len(known)
+        if (
+            end - at < size
+            or not _is_at(data, at, known, size)
+            or self._size + size > self._max_head
+            or self.target[0] != 47  # "/": another form may change the fields
+            or self.http_version != "1.1"
+        ):
+            return False
+        self.headers = self._known_headers[:]
+        self.forwarded = self._known_forwarded
+        self.keep_alive = True
+        self._left = self._known_length
+        self.body_size = 0
+        self._state = _LENGTH if self._left else _COMPLETE
+        self._size = 0
+        self._blank = False
+        self.in_head = False
+        self._at = at + size
+        return True
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _remember(self, data: bytes, stop: cython.Py_ssize_t) -> cython.bint:
+        """Keep the fields of a head that has been read, if it came in one piece and is like most."""
+        at: cython.Py_ssize_t = self._fields_at
+        self._fields_at = -1
+        if (
+            at < 0
+            or stop - at > _MOST_KNOWN
+            or not self.keep_alive
+            or self._chunked
+            or self.expect
+            or self.upgrade
+            or self.http_version != "1.1"
+            or self.target[0] != 47
+        ):
+            return False
+        self._known = _part(data, at, stop)
+        self._known_headers = self.headers[:]
+        self._known_length = self._left
+        self._known_forwarded = self.forwarded
+        return True
+
+    def forget(self) -> None:
+        """Keep no more than a parser must whose client is silent."""
+        self._known = None
+        self._known_headers = None
+        self._valid_host = None
+
+    @cython.cfunc
+    @cython.exceptval(-1)
     def _head_is_partial(self) -> cython.int:
+        self._fields_at = -1
         size: cython.Py_ssize_t = self._keep(self._max_head - self._size)
         if self._state == _REQUEST_LINE:
             partial = self._partial
@@ -396,16 +498,20 @@ class RequestParser:
         space: cython.Py_ssize_t = _token_end(data, start, stop)
         if space == start or space >= stop or data[space] != 32:
             raise Refusal(400, "a request line begins with a method and one space")
-        name: bytes = data[start:space]
-        method: str = _METHODS.get(name)
-        if method is None:
-            method = _other_method(name)
+        method: str
+        if space - start == 3 and _is_at(data, start, b"GET", 3):
+            method = "GET"
+        else:
+            name: bytes = _part(data, start, space)
+            method = _METHODS.get(name)
+            if method is None:
+                method = _other_method(name)
         start = space + 1
         space = _target_end(data, start, stop)
         if space - start > self._max_target:
             raise Refusal(414, f"the request target is longer than {self._max_target} bytes")
         # HTTP-version = %s"HTTP" "/" DIGIT "." DIGIT
-        if space == start or stop - space != 9 or data[space : space + 8] != b" HTTP/1.":
+        if space == start or stop - space != 9 or not _is_at(data, space, b" HTTP/1.", 8):
             raise Refusal(400, _what_is_wrong(data[start:stop]))
         minor: cython.int = data[stop - 1]
         if minor == 49:
@@ -415,7 +521,7 @@ class RequestParser:
         else:
             raise Refusal(400, "no other version than HTTP/1.1 and HTTP/1.0 is spoken here")
         self.method = method
-        self.target = data[start:space]
+        self.target = _part(data, start, space)
         self.headers = []
         self._hosts = 0
         self._host = None
@@ -438,7 +544,7 @@ class RequestParser:
         if colon == start or colon >= stop or data[colon] != 58:
             raise Refusal(400, "a field is a token, a colon and a value, in one line")
         size: cython.Py_ssize_t = colon - start
-        name: bytes = data[start:colon].lower()
+        name: bytes = _part(data, start, colon).lower()
         start = colon + 1
         if _text_end(data, start, stop) != stop:
             raise Refusal(400, "a field's value has a control character in it")
@@ -446,7 +552,7 @@ class RequestParser:
             start += 1
         while start < stop and (data[stop - 1] == 32 or data[stop - 1] == 9):
             stop -= 1
-        value: bytes = data[start:stop]
+        value: bytes = _part(data, start, stop)
         headers: list = self.headers
         if len(headers) >= self._max_fields:
             raise Refusal(431, f"there are more than {self._max_fields} header fields")
@@ -591,7 +697,7 @@ class RequestParser:
             self.piece = data
             self._data = b""
         else:
-            self.piece = data[at : at + size]
+            self.piece = _part(data, at, at + size)
             self._at = at + size
         return _BODY
 

@@ -173,7 +173,7 @@ class Head:
 
 
 #: The heads of answers that were made last, by status and header fields.
-_HEADS = cython.declare(dict, {})
+_HEADS = cython.declare(dict, {})  # type: ignore[var-annotated]
 _MOST_HEADS = cython.declare(cython.Py_ssize_t, 256)
 #: Fields that a head among them may have at most: one with more is seldom made twice.
 _MOST_FIELDS = cython.declare(cython.Py_ssize_t, 4)

@@ -51,6 +51,9 @@ cdef class BaseStream:
     cdef Py_ssize_t _size
 
     cdef bint _add_piece(self, bytes data) except? -1
+    cdef bint begin(
+        self, object connection, str method, bytes target, list headers, str http_version, bint close
+    ) except? -1
     cdef bint _split(self) except? -1
     cdef str text(self)
     cdef bytes query(self)

@@ -16,6 +16,9 @@ except ModuleNotFoundError:
 from fastweb._speedups.request import unquote
 from fastweb._speedups.response import HAS_LENGTH, Head
 
+if cython.compiled:
+    from cython.cimports.fastweb._speedups import capi
+
 __all__ = ["BaseStream", "StreamOwner"]
 
 _FLAG_LENGTH = cython.declare(cython.int, HAS_LENGTH)
@@ -37,39 +40,55 @@ class BaseStream:
         http_version: str,
         close: cython.bint,
     ) -> None:
+        self.begin(connection, method, target, headers, http_version, close)
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def begin(
+        self,
+        connection: Any,
+        method: str,
+        target: bytes,
+        headers: list,
+        http_version: str,
+        close: cython.bint,
+    ) -> cython.bint:
+        """`__init__`, without the call of it: an instance is all zeros and None when it is made."""
         self.connection = connection
         self.method = method
         self.raw_target = target
         self.headers = headers
         self.http_version = http_version
         self.close = close
-        self.body_complete = False
-        self.started = False
-        self.finished = False
-        self.disconnected = False
-        self.gone = False
-        self.opened = False
-        self.expects_continue = False
-        self.asked = False
-        self.body_error: Any = None
-        self.waiters: Any = None
-        self.forwarded: Any = None
-        self.status = 0
-        self.sent = 0
-        self.began = 0.0
-        self._path: Any = None
-        self._raw_path: Any = None
-        self._query: Any = None
         self._buffer: Any = b""
-        self._pieces: Any = None
-        self._pending = 0
-        self._size = 0
+        if not cython.compiled:
+            self.body_complete = False
+            self.started = False
+            self.finished = False
+            self.disconnected = False
+            self.gone = False
+            self.opened = False
+            self.expects_continue = False
+            self.asked = False
+            self.body_error: Any = None
+            self.waiters: Any = None
+            self.forwarded: Any = None
+            self.status = 0
+            self.sent = 0
+            self.began = 0.0
+            self._path: Any = None
+            self._raw_path: Any = None
+            self._query: Any = None
+            self._pieces: Any = None
+            self._pending = 0
+            self._size = 0
+        return True
 
     @cython.cfunc
     @cython.exceptval(-1)
     def _split(self) -> cython.bint:
         target: bytes = self.raw_target
-        if not target.startswith(b"/"):
+        if not target or target[0] != 47:  # "/"
             # absolute-form (RFC 9112 section 3.2.2): its authority goes; asterisk-form stays as it is.
             scheme: cython.Py_ssize_t = target.find(b"://")
             if scheme >= 0:
@@ -80,10 +99,17 @@ class BaseStream:
                 else:
                     target = b"/" + (target[query:] if query >= 0 else b"")
         # A fragment is no part of a target, and stays where it is.
-        mark: cython.Py_ssize_t = target.find(b"?") if 63 in target else -1
+        mark: cython.Py_ssize_t
+        if cython.compiled:
+            mark = capi.find_byte(target, 0, 63)
+        else:
+            mark = target.find(b"?") if 63 in target else -1
         if mark < 0:
             self._raw_path = target
             self._query = b""
+        elif cython.compiled:
+            self._raw_path = capi.part(target, 0, mark)
+            self._query = capi.part(target, mark + 1, len(target))
         else:
             self._raw_path = target[:mark]
             self._query = target[mark + 1 :]

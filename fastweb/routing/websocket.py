@@ -108,9 +108,7 @@ class WebSocketRoute(BaseRoute):
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, WebSocketRoute)
-            and self.path == other.path
-            and self.endpoint == other.endpoint
+            isinstance(other, WebSocketRoute) and self.path == other.path and self.endpoint == other.endpoint
         )
 
     __hash__ = BaseRoute.__hash__

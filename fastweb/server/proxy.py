@@ -66,9 +66,7 @@ class Proxies:
         ValueError: something listed is none of these; the message is one line.
     """
 
-    def __init__(
-        self, listed: str | Sequence[str] = DEFAULT_PROXIES, field: str = "x-forwarded-for"
-    ) -> None:
+    def __init__(self, listed: str | Sequence[str] = DEFAULT_PROXIES, field: str = "x-forwarded-for") -> None:
         self.everyone = False
         self._paths: set[str] = set()
         self._networks: list[_Network] = []
@@ -209,4 +207,3 @@ def unmapped(host: str) -> str:
         if address.version == 6 and address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)
     return host
-
