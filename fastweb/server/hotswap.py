@@ -43,6 +43,7 @@ class HandOver:
         sockets: file descriptors of the listening sockets.
         unix_paths: the files of the Unix sockets among them.
         addresses: where the old one was told to listen; a new one that is told otherwise binds for itself.
+        handed: some of the sockets are a service manager's.
         counters_fd: the counters, which go on.
         channel_fd: a `Channel` to the old one.
     """
@@ -52,6 +53,7 @@ class HandOver:
     addresses: str
     counters_fd: int
     channel_fd: int
+    handed: bool = False
 
     @classmethod
     def take(cls) -> HandOver | None:
@@ -77,7 +79,7 @@ class HandOver:
             for sock in sockets:
                 sock.close()
             return None
-        return _deal(sockets, self.unix_paths, config.workers, config.backlog)
+        return _deal(sockets, self.unix_paths, config, handed=self.handed)
 
     def counters(self) -> Counters | None:
         """The counters, if they are such as this version writes."""
@@ -98,10 +100,11 @@ def _addresses(config: Config) -> str:
 
 
 def _deal(
-    sockets: Sequence[socket.socket], unix_paths: Sequence[str], slots: int, backlog: int
+    sockets: Sequence[socket.socket], unix_paths: Sequence[str], config: Config, *, handed: bool
 ) -> Listeners:
     """Deal sockets to slots. Where there were fewer slots, more are made; where there were more, some slots
     get several."""
+    slots = config.workers
     groups: dict[object, list[socket.socket]] = {}
     for sock in sockets:
         groups.setdefault((sock.family, sock.getsockname()), []).append(sock)
@@ -111,10 +114,10 @@ def _deal(
         if not _balanced(group[0]):
             shared += group
             continue
-        group += [_another(group[0], backlog) for _ in range(slots - len(group))]
+        group += [_another(group[0], config.backlog) for _ in range(slots - len(group))]
         for slot in range(slots):
             own[slot] += group[slot::slots]
-    return Listeners(shared, unix_paths, own if any(own) else ())
+    return Listeners(shared, unix_paths, own if any(own) else (), scheme=config.scheme, handed=handed)
 
 
 def _balanced(sock: socket.socket) -> bool:
@@ -158,6 +161,7 @@ class Successor:
                 addresses=_addresses(config),
                 counters_fd=counters.fd,
                 channel_fd=theirs.fileno(),
+                handed=listeners.handed,
             )
             environment = {
                 **os.environ,

@@ -40,6 +40,8 @@ class Listeners:
         own: for each slot of the supervisor, the TCP sockets that only its worker accepts from: the kernel
             spreads connections over them (socket(7), SO_REUSEPORT).
         scheme: "http" or "https", for `addresses`.
+        handed: some were handed over by another process, which holds them open: what waits in their queues
+            is for who comes next, and is left there.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Listeners:
         own: Sequence[Sequence[socket.socket]] = (),
         *,
         scheme: str = "http",
+        handed: bool = False,
     ) -> None:
         self._scheme = scheme
+        self.handed = handed
         self.shared = list(sockets)
         self.own = [list(slot) for slot in own]
         self._unix_files = {path: _identity(path) for path in unix_paths}
@@ -115,7 +119,7 @@ def bind(config: Config, slots: int = 1) -> Listeners:
         raise BindError(str(error), exit_code=2) from None
     addresses = config.addresses()
     if addresses is None and inherited:
-        return Listeners([adopt(fd, config.backlog) for fd in inherited], scheme=config.scheme)
+        return Listeners([adopt(fd, config.backlog) for fd in inherited], scheme=config.scheme, handed=True)
     by_name = {name: fd for fd, name in inherited.items() if name}
     tcp: list[TCPAddress] = []
     shared: list[socket.socket] = []
@@ -140,9 +144,10 @@ def bind(config: Config, slots: int = 1) -> Listeners:
     except BaseException:
         Listeners(shared, paths, own).close()
         raise
+    handed = len(shared) > len(paths)
     if len(own) == 1:
-        return Listeners([*own[0], *shared], paths, scheme=config.scheme)
-    return Listeners(shared, paths, own, scheme=config.scheme)
+        return Listeners([*own[0], *shared], paths, scheme=config.scheme, handed=handed)
+    return Listeners(shared, paths, own, scheme=config.scheme, handed=handed)
 
 
 def bind_tcp(host: str, port: int, backlog: int = 2048) -> list[socket.socket]:

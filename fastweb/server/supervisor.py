@@ -391,7 +391,7 @@ class Supervisor:
                 self._started(worker, start_module("fastweb.server.worker_process", order))
         self._workers.append(worker)
         self._selector.register(channel, selectors.EVENT_READ, lambda: self._hear(worker))
-        if self._new_server is not None:
+        if self._new_server is not None or self._listeners.handed:
             channel.send({"keep": True})
         return worker
 
@@ -649,7 +649,7 @@ class Supervisor:
         """Tell the workers whether the sockets live on without this process: then none of them takes what
         waits in the queue as it leaves, and closes it for good."""
         for worker in self._workers:
-            worker.channel.send({"keep": keep})
+            worker.channel.send({"keep": keep or self._listeners.handed})
 
     def _hear_new_server(self) -> None:
         new = self._new_server

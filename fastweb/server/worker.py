@@ -180,6 +180,7 @@ class Server:
         given = self._sockets
         with bind(self.config) if given is None else Listeners(given, scheme=self.config.scheme) as listeners:
             self.addresses = listeners.addresses()
+            self.last = self.last and not listeners.handed
             lifespan = Lifespan(self.app)
             try:
                 ready = await _unless(self._stop, lifespan.startup())
@@ -417,6 +418,7 @@ def run_single(config: Config, *, own_process: bool = False) -> int:
         if not run_startup_tasks(config):
             return 0
         server = Server(load_app(config), config, sockets=listeners.sockets, on_started=started)
+        server.last = not listeners.handed
         return run_server(server, own_process=own_process)
 
 

@@ -96,6 +96,7 @@ def work(order: Order, load: Callable[[Config], StreamApp]) -> int:
         details = traceback.format_exc()
         logger.error("%s", details)
         code = tell_error(channel, StartupError(f"the worker failed: {error!r}", details=details))
+    channel.close()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()

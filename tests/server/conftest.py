@@ -94,7 +94,14 @@ def make_app():
 class ServerProcess:
     """A server that a test has started: its output, its answers, its end."""
 
-    def __init__(self, command: list[str], directory: Path, number: int, **environment: str) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        directory: Path,
+        number: int,
+        pass_fds: tuple[int, ...] = (),
+        **environment: str,
+    ) -> None:
         self.directory = directory
         self._files = directory / f"stdout{number}", directory / f"stderr{number}"
         variables = {key: value for key, value in os.environ.items() if key != "WEB_CONCURRENCY"}
@@ -107,6 +114,7 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 env={**variables, "PYTHONPATH": ROOT, **environment},
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
 
     @property
@@ -192,9 +200,9 @@ def start(app_dir: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Start Python with some arguments beside main.py; what is still there in the end is killed."""
     started: list[ServerProcess] = []
 
-    def start(*arguments: str, **environment: str) -> ServerProcess:
+    def start(*arguments: str, pass_fds: tuple[int, ...] = (), **environment: str) -> ServerProcess:
         command = [sys.executable, "-W", "error", *arguments]
-        started.append(ServerProcess(command, app_dir, len(started), **environment))
+        started.append(ServerProcess(command, app_dir, len(started), pass_fds, **environment))
         return started[-1]
 
     try:
