@@ -10,6 +10,7 @@ What may go wrong, and what then happens:
     a name whose file does not exist        an error
 
 FASTWEB_BUILD_DEBUG=1 builds for a debugger: -O0 -g, line tracing, every bounds check.
+FASTWEB_BUILD_SANITIZE=1 builds with AddressSanitizer, whose library has to be preloaded: see tests/fuzz.
 """
 
 import os
@@ -51,6 +52,7 @@ EXTENSIONS = (
 SPEEDUPS = "fastweb/_speedups"
 REQUIRE_COMPILED = os.environ.get("FASTWEB_REQUIRE_COMPILED", "") not in ("", "0")
 DEBUG = os.environ.get("FASTWEB_BUILD_DEBUG", "") not in ("", "0")
+SANITIZE = os.environ.get("FASTWEB_BUILD_SANITIZE", "") not in ("", "0")
 
 DIRECTIVES: dict[str, object] = {"language_level": 3, "binding": True}
 if DEBUG:
@@ -94,7 +96,7 @@ class build_ext(_build_ext):
             return
         inplace = self.inplace
         self.parallel = self.parallel or os.cpu_count()
-        self.force = self.force or DEBUG
+        self.force = self.force or DEBUG or SANITIZE
         # Outside the try: a translation error is fatal.
         translated = cythonize(
             self.extensions,
@@ -120,6 +122,10 @@ class build_ext(_build_ext):
             if DEBUG:
                 extension.extra_compile_args = ["/Od", "/Zi"] if msvc else ["-O0", "-g"]
                 extension.define_macros = [("CYTHON_TRACE", "1")]
+            elif SANITIZE and not msvc:
+                flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address"]
+                extension.extra_compile_args = flags
+                extension.extra_link_args = ["-fsanitize=address"]
             else:
                 extension.extra_compile_args = ["/O2"] if msvc else ["-O3", "-g0"]
         super().build_extensions()
