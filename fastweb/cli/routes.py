@@ -26,11 +26,14 @@ Row = tuple[str, str, str, str]
 def routes(app: str | None, app_dir: str | None, factory: bool) -> None:
     """List the routes of APP in the order in which they are tried: methods, path, name, and where the
     endpoint is. Those of the API's own description are left out."""
+    from fastweb.server.interface import interface_name
     from fastweb.server.loading import load_app
 
     try:
         config = Config(app=default_app(app), app_dir=os.path.abspath(app_dir or "."), factory=factory)
         found: Any = load_app(config)
+        if interface_name(found):
+            found = found.app
     except StartupError as error:
         fail(error)
     rows = list(_rows(getattr(found, "routes", ()), ""))

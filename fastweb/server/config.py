@@ -473,8 +473,14 @@ def _app_name(config: Config) -> str:
     return os.path.basename(config.script) + ":" + config.app.rpartition(":")[2]
 
 
-def banner(config: Config, addresses: Sequence[str], stream: TextIO | None = None) -> None:
-    """Say where the server listens and what it is, in two lines; in colour where a person reads it."""
+def banner(
+    config: Config, addresses: Sequence[str], stream: TextIO | None = None, *, interface: str = ""
+) -> None:
+    """Say where the server listens and what it is, in two lines; in colour where a person reads it.
+
+    Arguments:
+        interface: what the app speaks, where it is none of ours: "asgi" or "wsgi".
+    """
     from fastweb._speedups import is_compiled
 
     stream = stream or sys.stderr
@@ -483,6 +489,7 @@ def banner(config: Config, addresses: Sequence[str], stream: TextIO | None = Non
     workers = "1 worker" if config.workers == 1 else f"{config.workers} workers"
     parts = [
         _app_name(config),
+        f"{interface} app" if interface else "",
         workers,
         "reload" if config.reload else "",
         "compiled" if is_compiled() else "pure",

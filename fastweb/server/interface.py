@@ -19,7 +19,7 @@ from fastweb.types import StreamApp
 if TYPE_CHECKING:
     from fastweb.server.config import Config
 
-__all__ = ["adapt", "interface_of", "is_app"]
+__all__ = ["adapt", "interface_name", "interface_of", "is_app"]
 
 #: What is called has these, where it is one of ours.
 _STREAM_APP = ("open_stream", "wants_head", "lifespan")
@@ -30,6 +30,12 @@ def is_app(value: object) -> bool:
     if isinstance(value, type):
         return False
     return all(callable(getattr(value, name, None)) for name in _STREAM_APP)
+
+
+def interface_name(app: StreamApp) -> str:
+    """What stands behind an adapter, "asgi" or "wsgi"; "" for one of ours."""
+    name: str = getattr(app, "interface", "")
+    return name
 
 
 def interface_of(value: Any) -> str | None:

@@ -78,6 +78,8 @@ class Supervisor:
         self._renew_again = False
         self._reloading = False
         self._was_ready = False
+        #: What the app speaks, as a worker has said: "asgi", "wsgi", or "" for one of ours.
+        self._interface = ""
         self._error: StartupError | None = None
         self._stopping = False
         self._interrupted = False
@@ -415,6 +417,7 @@ class Supervisor:
 
     def _said(self, worker: Worker, message: dict[str, Any]) -> None:
         if "ready" in message:
+            self._interface = message.get("interface", "")
             self._on_ready(worker)
         elif "error" in message:
             if not self._stopping:
@@ -454,7 +457,7 @@ class Supervisor:
             self._successor = None
 
     def _on_all_ready(self) -> None:
-        banner(self.config, self._listeners.addresses())
+        banner(self.config, self._listeners.addresses(), interface=self._interface)
         if self._predecessor is not None:
             try:
                 self._write_pidfile()

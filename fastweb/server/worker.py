@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastweb.server import systemd
 from fastweb.server.config import Config, StartupError, banner, configure_logging
+from fastweb.server.interface import interface_name, is_app
 from fastweb.server.lifespan import Lifespan
 from fastweb.server.loading import load_app, user_error
 from fastweb.server.sockets import Listeners, bind, take_queued
@@ -60,7 +62,7 @@ class Server:
     too.
 
     Arguments:
-        app: what answers.
+        app: what answers: one of ours, or an ASGI or WSGI app.
         config: where to listen (unless sockets are given), bounds, log, grace.
         sockets: listening sockets, closed when it stops accepting.
         on_started: called in the loop once it accepts.
@@ -77,7 +79,7 @@ class Server:
 
     def __init__(
         self,
-        app: StreamApp,
+        app: Any,
         config: Config | None = None,
         *,
         sockets: Sequence[socket.socket] | None = None,
@@ -85,8 +87,10 @@ class Server:
         on_stopping: Callable[[Server], None] | None = None,
         on_sweep: Callable[[Connections], None] | None = None,
     ) -> None:
-        self.app = app
         self.config = config if config is not None else Config(app=app)
+        if not is_app(app):
+            app = load_app(dataclasses.replace(self.config, app=app, factory=False))
+        self.app: StreamApp = app
         self.started = threading.Event()
         self.addresses: list[str] = []
         self.exit_code = 0
@@ -411,7 +415,7 @@ def run_single(config: Config, *, own_process: bool = False) -> int:
     configure_logging(config.log_level)
 
     def started(server: Server) -> None:
-        banner(config, server.addresses)
+        banner(config, server.addresses, interface=interface_name(server.app))
         systemd.notify("READY=1")
 
     with bind(config) as listeners:

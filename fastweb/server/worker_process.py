@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from fastweb.server.channel import Channel
 from fastweb.server.config import Config, StartupError, configure_logging, report
 from fastweb.server.counters import Counters, make_current
+from fastweb.server.interface import interface_name
 from fastweb.server.loading import load_app
 from fastweb.server.order import Order
 from fastweb.server.retirement import Retirement, memory_in_use
@@ -164,7 +165,7 @@ def _serve(order: Order, load: Callable[[Config], StreamApp], channel: Channel) 
 
         loop.add_reader(order.life_fd, supervisor_gone)
         loop.add_reader(channel.fileno(), hear)
-        channel.send({"ready": True})
+        channel.send({"ready": True, "interface": interface_name(server.app)})
 
     def stopping(_: Server) -> None:
         # Whoever told it to: from now on, its slot is another's.

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from fastweb.server.asgi import ASGIHost, LifespanProtocol
-from fastweb.server.config import StartupError
+from fastweb.server.config import Config, StartupError
+from fastweb.server.worker import Server
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
@@ -636,8 +637,29 @@ def test_served(serve: Any, app_dir: Path) -> None:
     (app_dir / "other.py").write_text(APP)
     server = serve(app="other:app", root_path="/api").ready()
     assert server.get("/x") == "/api/x"
+    assert "asgi app" in server.err
     assert server.stop() == 0
     assert server.notes == ["down"]
     server = serve({"APP_FAILS": "1"}, app="other")
     assert server.wait() == 3
     assert server.err == "Error: the app's start-up failed: no database\n"
+
+
+def test_server_takes_any_app() -> None:
+    """In a loop of the user's own, too."""
+
+    async def main() -> None:
+        up = asyncio.Event()
+        config = Config(app=function, port=0, access_log=False)
+        server = Server(function, config, on_started=lambda _: up.set())
+        serving = asyncio.create_task(server.serve())
+        await up.wait()
+        port = int(server.addresses[0].rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET.replace(b"Host", b"Connection: close\r\nHost"))
+        assert (await reader.read()).endswith(b"\r\n\r\nok")
+        writer.close()
+        server.stop()
+        await serving
+
+    asyncio.run(main())

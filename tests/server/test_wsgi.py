@@ -575,6 +575,7 @@ def test_served(serve: Any, app_dir: Path) -> None:
     server = serve(app="other:app", root_path="/api", threads=2).ready()
     assert server.get("/x") == "/api /x"
     assert server.stop() == 0
-    server = serve(app="other:make", factory=True).ready()
+    server = serve(app="other:make", factory=True, workers=2).ready()
     assert server.get("/x") == " /x"
+    assert "wsgi app" in server.err
     assert server.stop() == 0
