@@ -20,8 +20,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from fastweb._speedups.request import find_header
-
 __all__ = ["DEFAULT_PROXIES", "FIELDS", "Proxies", "unmapped"]
 
 Client = tuple[str, int]
@@ -70,7 +68,8 @@ class Proxies:
         self.everyone = False
         self._paths: set[str] = set()
         self._networks: list[_Network] = []
-        self._field = field
+        self._nodes = field.encode()
+        self._by_rfc = field == "forwarded"
         for item in listed.split(",") if isinstance(listed, str) else listed:
             item = item.strip()
             if item == "*":
@@ -120,16 +119,19 @@ class Proxies:
             client: who has connected.
             scheme: of that connection.
         """
-        if self._field == "forwarded":
-            nodes, schemes = _joined(headers, b"forwarded"), b""
-        else:
-            nodes, schemes = _joined(headers, b"x-forwarded-for"), _joined(headers, b"x-forwarded-proto")
+        # Fields of one name are one list (RFC 9110 section 5.3).
+        nodes = schemes = b""
+        for name, value in headers:
+            if name == self._nodes:
+                nodes = nodes + b"," + value if nodes else value
+            elif name == b"x-forwarded-proto":
+                schemes = schemes + b"," + value if schemes else value
         short = len(nodes) + len(schemes) <= _REMEMBERED
         said, said_scheme = (self._read if short else self._parse)(nodes, schemes)
         return said or client, said_scheme or scheme
 
     def _parse(self, nodes: bytes, schemes: bytes) -> tuple[Client | None, str | None]:
-        if self._field == "forwarded":
+        if self._by_rfc:
             elements = list(_elements(nodes.decode("latin-1")))
             found, at = self._client([element.get("for", "") for element in elements])
             return found, _SCHEMES.get(elements[at].get("proto", "").lower()) if elements else None
@@ -153,13 +155,6 @@ class Proxies:
             if not self._lists(node[0]):
                 break
         return found, place
-
-
-def _joined(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes:
-    """The value of a field that is a list (RFC 9110 section 5.3); b"" where there is none."""
-    if find_header(headers, name) is None:
-        return b""
-    return b",".join(value for key, value in headers if key == name)
 
 
 def _elements(text: str) -> Iterator[dict[str, str]]:

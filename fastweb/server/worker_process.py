@@ -145,6 +145,8 @@ def _serve(order: Order, load: Callable[[Config], StreamApp], channel: Channel) 
 
         def supervisor_gone() -> None:
             loop.remove_reader(order.life_fd)
+            if not channel.ended:
+                hear()  # "keep" may have come in the same turn of the loop
             server.last = not kept
             server.stop()
 
