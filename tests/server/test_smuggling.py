@@ -661,6 +661,26 @@ def test_the_cut_changes_nothing(kind: str) -> None:
             assert events(data[:cut], data[cut:]) == expected, (request, cut)
 
 
+def test_what_is_known_of_the_last_request_changes_nothing() -> None:
+    """The parser does not read the same fields again: what is different must be seen nevertheless."""
+    primed = 0
+    for _, request, *_ in [*REFUSED, *ACCEPTED]:
+        # A request like it, with the same fields (and what is behind them).
+        fields = request.removeprefix(b"\r\n").partition(b"\r\n")[2]
+        before = GET + fields
+        expected = events(before)
+        if len(expected) != 2 or type(expected[1]) is not bytes:
+            continue  # refused, or in pieces that are no request
+        primed += 1
+        others = [request.replace(HOST, other) for other in (b"", HOST * 2, b"Host: @\r\n")]
+        for data in (request + SMUGGLED, *others):
+            whole = before + data
+            cut = len(before) + len(data) // 2
+            for pieces in ((whole,), (before, data), (whole[:cut], whole[cut:])):
+                assert events(*pieces) == expected + events(data), pieces
+    assert primed > 100
+
+
 def test_what_was_not_read_is_handed_over() -> None:
     parser = RequestParser(Limits())
     parser.feed(GET + HOST + b"Upgrade: x\r\n\r\n\x81\x05hello\n")
