@@ -43,6 +43,7 @@ __all__ = [
     "contextmanager_in_threadpool",
     "is_async_callable",
     "iterate_in_threadpool",
+    "own_threads",
     "run_in_own_thread",
     "run_in_threadpool",
     "run_until_first_complete",
@@ -298,6 +299,38 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=thread_pool._reset)
 
 
+class OwnThreads:
+    """Counts the calls that `run_in_own_thread` makes at once.
+
+    Attributes:
+        most: how many there may be; the network pushes on it, since each client of a plain `def` WebSocket
+            handler takes a thread for as long as it stays.
+        count: how many there are.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.count = 0
+        self._lock = threading.Lock()
+
+    def enter(self) -> None:
+        with self._lock:
+            if self.count >= self.most:
+                raise RuntimeError(
+                    f"{self.count} threads run plain functions that last, which is the most there may be: "
+                    "make these functions async, or raise fastweb.concurrency.own_threads.most"
+                )
+            self.count += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self.count -= 1
+
+
+#: The bound of `run_in_own_thread`.
+own_threads: Final = OwnThreads(2000)
+
+
 async def run_in_threadpool(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a plain function in a thread, and return what it returns.
 
@@ -312,8 +345,15 @@ async def run_in_threadpool(func: Callable[P, T], *args: P.args, **kwargs: P.kwa
 async def run_in_own_thread(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """`run_in_threadpool` for what lasts as long as a client likes, in a thread that the pool does not count:
     clients that stay must not take the threads that all others wait for.
+
+    Raises:
+        RuntimeError: there are `own_threads.most` of them already. It does not wait: nobody knows how long.
     """
-    return await _run(_CarriedContext(), functools.partial(func, *args, **kwargs), apart=True)
+    own_threads.enter()
+    try:
+        return await _run(_CarriedContext(), functools.partial(func, *args, **kwargs), apart=True)
+    finally:
+        own_threads.leave()
 
 
 async def call_function(func: Callable[..., Any], *args: Any) -> Any:

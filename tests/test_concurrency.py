@@ -937,3 +937,23 @@ def test_several_errors_stay_a_group(run: Callable[..., Any]) -> None:
 
 def test_fastapi_has_asynccontextmanager_here() -> None:
     assert concurrency.asynccontextmanager is asynccontextmanager
+
+
+def test_threads_of_their_own_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastweb.concurrency import own_threads, run_in_own_thread
+
+    monkeypatch.setattr(own_threads, "most", 2)
+    leave = threading.Event()
+
+    async def main() -> None:
+        running = [asyncio.ensure_future(run_in_own_thread(leave.wait, 20)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert own_threads.count == 2
+        with pytest.raises(RuntimeError, match="most there may be"):
+            await run_in_own_thread(int)
+        leave.set()
+        assert await asyncio.gather(*running) == [True, True]
+        assert await run_in_own_thread(int) == 0
+        assert own_threads.count == 0
+
+    asyncio.run(main())
