@@ -45,6 +45,7 @@ class Connections(BaseHub):
         now: the coarse clock, in seconds; the sweep sets it. While something blocks the loop it stands
             still, so that no client is punished for it.
         draining: connections close after the answers they are at.
+        streams_until: when, by this clock, answers of unknown length are ended.
         aborting: the requests that still run have been cancelled.
         most: connections that may be open at once: `Limits.connections`, or fewer where the process may not
             have as many files.
@@ -82,6 +83,7 @@ class Connections(BaseHub):
         )
         self.now = self._swept = loop.time()
         self.draining = False
+        self.streams_until = float("inf")
         self.aborting = False
         self.requests_total = 0
         self.errors_total = 0
@@ -152,9 +154,14 @@ class Connections(BaseHub):
         if self.on_sweep is not None:
             self.on_sweep()
 
-    def drain(self) -> None:
-        """Close what is idle, and the rest after the answer it is at."""
+    def drain(self, stream_timeout: float = float("inf")) -> None:
+        """Close what is idle, and the rest after the answer it is at.
+
+        Arguments:
+            stream_timeout: seconds that answers of unknown length may go on; server-sent events end now.
+        """
         self.draining = True
+        self.streams_until = self.now + stream_timeout
         for connection in list(self._all):
             connection.drain()
 

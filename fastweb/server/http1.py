@@ -432,7 +432,10 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         self.transport.abort()
 
     def drain(self) -> None:
-        """The worker is about to stop: no more than what is asked already."""
+        """The worker is about to stop: no more than what is asked already, and no stream without an end."""
+        stream = self.current
+        if isinstance(stream, HTTP1Stream):
+            stream.end_early(events_alone=self.hub.now < self.hub.streams_until)
         if self.parsing is not None or self.in_head or self.phase in (LINGER, CLOSING):
             return
         self.reading_over = True

@@ -23,7 +23,7 @@ _SMALL: Final = 16 * 1024
 class HTTP1Stream(ServerStream):
     """A request that came by HTTP/1.1, and its answer: `fastweb.types.Stream`."""
 
-    __slots__ = ("_chunked",)
+    __slots__ = ("_chunked", "_events")
 
     connection: HTTP1Connection
 
@@ -57,6 +57,10 @@ class HTTP1Stream(ServerStream):
     def write_head(self, head: Head) -> None:
         """The head: of the length that its fields give, else of a body in chunks (RFC 9112 section 6)."""
         self._chunked = False
+        #: Server-sent events: an answer that has no end of its own, and whose client comes again by itself.
+        self._events = self._left == -1 and (find_header(head.headers, b"content-type") or b"").startswith(
+            b"text/event-stream"
+        )
         connection = self.connection
         connection.decide_close(self, head.flags)
         lines = [head.http1, connection.hub.lines_beside(head.flags)]
@@ -135,10 +139,25 @@ class HTTP1Stream(ServerStream):
                 self.connection.write(b"0\r\n\r\n")
         self.connection.answered(self)
 
+    def end_early(self, *, events_alone: bool) -> None:
+        """The worker is leaving: end an answer that may be endless, so that it does not hold up a deploy. Its
+        endpoint sees that the client is gone.
+
+        Arguments:
+            events_alone: only if it is of server-sent events.
+        """
+        if not self.started or self.finished or self.gone or self._left != -1:
+            return
+        if self._events or not events_alone:
+            self.gone = self.disconnected = True
+            self.wake()
+
     def abort(self) -> None:
         """Cut an answer that has been started: the client sees that it is not complete."""
         self.finished = True
         self.close = True
+        if self._chunked and self._events and self.connection.hub.draining:
+            self.connection.write(b"0\r\n\r\n")  # It has lasted as long as it could: that is no error.
         if self._chunked or self._left > 0:
             self.connection.answered(self)
         else:

@@ -99,6 +99,7 @@ def main() -> int:
         except (Exception, SystemExit) as error:
             return tell_error(channel, user_error(error, f"the start-up task {task}", _FAILED))
     channel.send({"done": True})
+    channel.close()
     return 0
 
 

@@ -259,7 +259,7 @@ class Server:
             await _unless(self._force, asyncio.sleep(_SETTLE_TIME))
             await _unless(self._force, acceptor.wait_pending(_HANDSHAKE_TIME))
             acceptor.abort()
-            connections.drain()
+            connections.drain(config.graceful_timeout / 4)
             if not await _unless(self._force, connections.wait_closed(config.graceful_timeout)):
                 self.exit_code = 1
             elif len(connections):

@@ -71,6 +71,7 @@ def tell_error(channel: Channel, error: StartupError) -> int:
     """Say why this process cannot go on. Returns its exit code."""
     details = error.details[-_DETAILS:]
     channel.send({"error": error.message, "details": details, "code": error.exit_code})
+    channel.close()
     return error.exit_code
 
 
