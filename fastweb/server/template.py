@@ -87,7 +87,8 @@ def main() -> int:
 def _import_the_rest(config: Config) -> None:
     """What a worker imports as it starts and serves: once, here."""
     names = ["fastweb.server.acceptor", "fastweb.server.capacity", "fastweb.server.connections"]
-    names += ["fastweb.server.counters", "fastweb.server.retirement", "fastweb.server.access_log", "concurrent.futures.thread"]
+    names += ["fastweb.server.counters", "fastweb.server.retirement", "fastweb.server.access_log"]
+    names.append("concurrent.futures.thread")
     if config.block_threshold:
         names.append("fastweb.server.watchdog")
     if config.ssl_certfile is not None:
