@@ -334,6 +334,7 @@ class RequestParser:
         self._state = _REQUEST_LINE
         # The stream has them; an idle connection is to keep none of them alive.
         self.headers = None
+        self.target = b""
         self.piece = b""
         if self._at == len(self._data):
             self._data = b""

@@ -21,7 +21,6 @@ the loop; what it does not take is dropped, and counted.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import re
@@ -31,7 +30,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from http import HTTPStatus
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final, TextIO
 
 __all__ = ["FIELDS", "FORMATS", "AccessLog", "escape", "formatter"]
@@ -146,18 +147,28 @@ def _duration(entry: _Entry) -> float:
     return round(max(0.0, entry.ended - entry.began) * 1000, 3) if entry.began else 0.0
 
 
-def _iso_time(entry: _Entry) -> str:
-    whole, milliseconds = divmod(int(entry.time * 1000), 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{milliseconds:03}Z"
-
-
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def _clf_time(entry: _Entry) -> str:
+@lru_cache(2)
+def _iso_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _iso_time(entry: _Entry) -> str:
+    second, milliseconds = divmod(int(entry.time * 1000), 1000)
+    return f"{_iso_second(second)}.{milliseconds:03}Z"
+
+
+@lru_cache(2)
+def _clf_second(second: int) -> str:
     """As NCSA's format has it, in any locale: 10/Oct/2000:13:55:36 +0000."""
-    year, month, day, hour, minute, second, _, _, _ = time.gmtime(entry.time)
+    year, month, day, hour, minute, second, _, _, _ = time.gmtime(second)
     return f"{day:02}/{_MONTHS[month - 1]}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000"
+
+
+def _clf_time(entry: _Entry) -> str:
+    return _clf_second(int(entry.time))
 
 
 def _request(entry: _Entry) -> str:
@@ -220,18 +231,25 @@ def _default_line(entry: _Entry) -> str:
 
 
 def _json_line(entry: _Entry) -> str:
-    values: dict[str, str | int | float | None] = {}
+    pieces = []
     for name, read in _JSON_FIELDS.items():
         value = read(entry)
         if isinstance(value, str):
-            length = _TARGET if name in _LONG else _FIELD
-            if len(value) > length // 6:
-                # A character is up to 6 in JSON: \u00ff.
-                while len(json.dumps(value)) > length + 2:
-                    value = _cut(value, max(len(value) // 2, length // 8))
-        values[name] = value
-    # ASCII only, and control characters escaped: what ensure_ascii leaves as it is is DEL.
-    return json.dumps(values).replace("\x7f", "\\u007f") + "\n"
+            text = _json_text(value, _TARGET if name in _LONG else _FIELD)
+        else:
+            text = "null" if value is None else str(value)
+        pieces.append(f'"{name}": {text}')
+    return "{" + ", ".join(pieces) + "}\n"
+
+
+def _json_text(value: str, length: int) -> str:
+    """Text as JSON has it, in ASCII, of so many characters at most."""
+    text = encode_basestring_ascii(value)
+    while len(text) > length + 2:
+        # A character is up to 6 in JSON: \u00ff.
+        value = _cut(value, max(len(value) // 2, length // 8))
+        text = encode_basestring_ascii(value)
+    return text.replace("\x7f", "\\u007f") if "\x7f" in text else text
 
 
 def _text_formatter(form: str) -> Callable[[_Entry], str]:

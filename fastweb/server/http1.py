@@ -284,7 +284,10 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
                 self.close_after(stream)  # it was answered before its body had ended
             return
         if stream is None:
-            stream = HTTP1Stream(self, "GET", b"", [], "1.1", True)
+            # What is known of it, for the log: its target is empty before the request line is complete.
+            parser = self.parser
+            method = parser.method if parser.target else "GET"
+            stream = HTTP1Stream(self, method, parser.target, [], "1.1", True)
         stream.status = status
         stream.close = True
         stream.expects_continue = False

@@ -125,10 +125,15 @@ class Fuzzer:
         self.function = self.target.make()
         self.compiled = Compiled(name)
         self.runs = 0
+        #: When to tell, where the run cannot do so at its end.
+        self.summary_at = float("inf")
         self.findings: dict[bytes, bytes] = {}
 
     def check(self, data: bytes) -> None:
         self.runs += 1
+        if time.monotonic() > self.summary_at:
+            self.summary_at = float("inf")
+            self.summary()
         pure = outcome_of(self.function, data)
         compiled = self.compiled.ask(data)
         if pure == compiled and not pure.startswith(b"RAISED"):
@@ -162,14 +167,10 @@ class Fuzzer:
         _instrument(atheris)
         options = [f"-max_total_time={int(seconds)}", "-max_len=5000", "-timeout=20", "-verbosity=0"]
         atheris.Setup([sys.argv[0], *options, str(folder)], self.check)
-        # It ends the process itself.
-        import atexit
-
-        atexit.register(self.summary)
-        atheris.Fuzz()
+        self.summary_at = time.monotonic() + seconds - 1.0
+        atheris.Fuzz()  # It ends the process itself.
 
     def summary(self) -> None:
-        self.compiled.close()
         print(f"{self.name}: {self.runs} inputs, {len(self.findings)} findings", flush=True)
 
 
@@ -191,6 +192,8 @@ def _instrument(atheris: Any) -> None:
 
 
 def main() -> int:
+    if "--serve" not in sys.argv:
+        os.environ["FASTWEB_PURE"] = "1"  # before the first import of fastweb
     from tests.fuzz.targets import TARGETS
 
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
@@ -198,6 +201,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="for each target")
     parser.add_argument("--seed", type=int, default=0, help="without atheris")
     parser.add_argument("--by-chance", action="store_true", help="even where atheris is")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--serve", metavar="TARGET", help=argparse.SUPPRESS)
     options = parser.parse_args()
     logging.disable()
@@ -207,12 +211,12 @@ def main() -> int:
     names = options.targets or list(TARGETS)
     if unknown := set(names) - set(TARGETS):
         parser.error(f"there is no target {', '.join(unknown)}: there are {', '.join(TARGETS)}")
-    if os.environ.get("FASTWEB_PURE") != "1" or len(names) > 1:
-        # A process each, in pure mode: atheris fuzzes once a process.
+    if not options.here:
+        # A process each: atheris fuzzes once a process.
         failed = 0
         for name in names:
-            command = [sys.executable, "-m", "tests.fuzz", name, *_same(options)]
-            failed |= subprocess.run(command, env={**os.environ, "FASTWEB_PURE": "1"}, check=False).returncode
+            command = [sys.executable, "-m", "tests.fuzz", name, "--here", *_same(options)]
+            failed |= subprocess.run(command, check=False).returncode
         found = [path for path in FINDINGS.glob("*-*") if path.is_file()]
         return 1 if found or failed else 0
     fuzzer = Fuzzer(names[0])
@@ -223,6 +227,7 @@ def main() -> int:
     except ImportError:
         fuzzer.run_by_chance(options.seconds, options.seed)
         fuzzer.summary()
+        fuzzer.compiled.close()
     else:
         fuzzer.run_by_coverage(atheris, options.seconds)
     return 0

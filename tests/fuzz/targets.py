@@ -101,7 +101,7 @@ def _connect() -> Callable[[bytes], object]:
 
     def run(data: bytes) -> object:
         # The first byte says how the rest is cut.
-        size = (data[0] if data else 0) or len(data)
+        size = (data[0] if data else 0) or max(len(data), 1)
         data = data[1:]
         connection = hub.make_protocol()
         transport = Transport()

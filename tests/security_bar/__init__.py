@@ -29,7 +29,7 @@ already is named and not repeated.
 | a bad header or subprotocol of the app's kills the worker | server, WebSocket | test_answers.py |
 | inflate cap off by one | WebSocket | tests/server/test_websocket.py |
 | JSON accepted as text/plain | all | test_answers.py |
-| slow headers never time out | server | tests/server/test_hostile.py |
+| slow headers never time out; slow bodies | server | tests/server/test_hostile.py, tests/server/test_smuggling.py |
 
 Not applicable yet: cache-key collisions (cache) · CRLF in HTTP/2 headers, rapid reset, CONTINUATION, SETTINGS and PING
 floods, HPACK (HTTP/2) · QUIC memory (HTTP/3) · `crit`, algorithm confusion (JWT) · hostile server lengths (PostgreSQL).

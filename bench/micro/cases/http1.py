@@ -12,6 +12,7 @@ from fastweb import FastWeb
 from fastweb._speedups.response import Head
 from fastweb.limits import Limits
 from fastweb.models import BaseModel
+from fastweb.server.access_log import AccessLog
 from fastweb.server.connections import Connections
 
 SMALL = b"GET /json HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n"
@@ -109,8 +110,8 @@ def make_app() -> FastWeb:
     return app
 
 
-def _exchange(app: Any, data: bytes, requests: int = 1) -> Work:
-    connections = Connections(app, Limits(), loop=asyncio.get_running_loop())
+def _exchange(app: Any, data: bytes, requests: int = 1, access_log: Any = None) -> Work:
+    connections = Connections(app, Limits(), loop=asyncio.get_running_loop(), access_log=access_log)
     connection = connections.make_protocol()
     transport = NullTransport()
     connection.connection_made(transport)
@@ -126,6 +127,18 @@ _BASES = ("http1.BaseConnection", "http1.BaseHub", "stream.BaseStream", "stream.
 @case("connection, small head, no app", *_BASES)
 def small() -> Work:
     return _exchange(NullApp(), SMALL)
+
+
+class NotedOnly(AccessLog):
+    """Notes requests, and leaves out what a thread does with them."""
+
+    def _hand_over(self) -> None:
+        self._entries.clear()
+
+
+@case("connection, small head, no app, access log", *_BASES)
+def small_logged() -> Work:
+    return _exchange(NullApp(), SMALL, access_log=NotedOnly())
 
 
 @case("connection, browser's head, no app", *_BASES)
