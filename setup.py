@@ -46,6 +46,7 @@ EXTENSIONS = (
     "serializer",
     "stream",
     "untyped",
+    "websocket",
     "writer",
 )
 

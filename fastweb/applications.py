@@ -11,7 +11,7 @@ door. Else the request goes through the middleware, each an ASGI app around the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -32,6 +32,7 @@ from fastweb.exceptions import (
     DeclarationError,
     RequestValidationError,
     StarletteHTTPException,
+    WebSocketException,
     WebSocketRequestValidationError,
 )
 from fastweb.paths import get_route_path, without_root
@@ -42,12 +43,13 @@ from fastweb.routing.base import BaseRoute
 from fastweb.routing.route import Route
 from fastweb.routing.router import Router
 from fastweb.streams import ASGIStream
-from fastweb.types import ASGIApp, Receive, Scope, Send, Stream
+from fastweb.types import ASGIApp, Receive, Scope, Send, Stream, WebSocketStream
 
 if TYPE_CHECKING:
     from fastweb.limits import Limits
     from fastweb.middleware import Middleware
     from fastweb.params import Depends
+    from fastweb.websockets import WebSocket
 
 __all__ = ["App", "Application", "FastAPI", "FastWeb"]
 
@@ -207,6 +209,29 @@ class Application:
         scope = scope_of(stream)
         scope.setdefault("state", dict(self._lifespan_state))
         await self(scope, *exchange_of(stream))
+
+    def open_websocket(self, stream: WebSocketStream) -> Coroutine[Any, Any, None]:
+        """Take a WebSocket; what is returned lasts as long as it does."""
+        return self._answer_websocket(stream)
+
+    async def _answer_websocket(self, stream: WebSocketStream) -> None:
+        # Who never has a WebSocket need not load it.
+        from fastweb.asgi_websocket import WebSocketExchange, websocket_scope_of
+        from fastweb.websockets import WebSocketDisconnect
+
+        scope = websocket_scope_of(stream)
+        scope["state"] = dict(self._lifespan_state)
+        exchange = WebSocketExchange(stream)
+        try:
+            await self._converse(scope, exchange.receive, exchange.send)
+        except WebSocketDisconnect:
+            # A client that leaves is no error, though the endpoint did not catch it.
+            if not stream.closed:
+                raise
+
+    def _converse(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer a WebSocket: as an ASGI app does, where there is no shorter way."""
+        return self(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
@@ -568,6 +593,46 @@ class FastWeb(Application):
         finally:
             await stream.drain()
 
+    def _converse(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        from fastweb.routing.api_websocket import APIWebSocketRoute
+        from fastweb.websockets import WebSocket
+
+        if self.is_direct():
+            if self.root_path:
+                scope["root_path"] = self.root_path
+            scope["app"] = self
+            route, child_scope = self.router.find(scope)
+            if isinstance(route, APIWebSocketRoute) and route.is_plain():
+                scope["router"] = self.router
+                scope["route"] = route
+                scope.update(child_scope)
+                return route.converse(self, WebSocket(scope, receive, send))
+        return self(scope, receive, send)
+
+    async def handle_websocket_exception(self, websocket: WebSocket, error: Exception) -> None:
+        """Answer an exception that a WebSocket's endpoint, or what stands before it, has raised; see
+        `handle_exception`.
+
+        Raises:
+            Exception: the same, where nothing handles it.
+        """
+        by_class, by_status, _ = sort_exception_handlers(self.exception_handlers)
+        by_class.setdefault(WebSocketException, _close_websocket)
+        for _ in range(2):
+            handler = find_exception_handler(error, by_class, by_status)
+            if handler is None:
+                break
+            try:
+                response = await call_function(handler, websocket, error)
+                if response is not None:
+                    await response(websocket.scope, websocket.receive, websocket.send)
+            except Exception as another:
+                error = another
+                continue
+            error.__traceback__ = None
+            return
+        raise error
+
     def undispatched(self, stream: Stream) -> Coroutine[Any, Any, None]:
         """What answers a stream that no route takes directly."""
         return self._answer(stream)
@@ -645,6 +710,10 @@ class FastWeb(Application):
         given = {"host": host, "port": port, **options}
         chosen = {name: value for name, value in given.items() if value is not None}
         run(self, **{**run_options(self.extra), **chosen})
+
+
+async def _close_websocket(websocket: WebSocket, exc: WebSocketException) -> None:
+    await websocket.close(code=exc.code, reason=exc.reason)
 
 
 #: Its other names: short, and the one that apps bring along.

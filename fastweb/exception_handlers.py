@@ -141,12 +141,14 @@ def wrap_app_handling_exceptions(app: ASGIApp, connection: HTTPConnection) -> AS
     async def wrapped_app(scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def sender(message: Message) -> None:
+        async def watch(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
             await send(message)
 
+        # What a WebSocket sends is nothing to watch for, and its own `send` is the quickest.
+        sender = send if scope["type"] == "websocket" else watch
         try:
             await app(scope, receive, sender)
         except Exception as error:

@@ -47,6 +47,13 @@ class Limits:
         body_timeout: seconds between two pieces of a body (408).
         keep_alive_timeout: seconds that a connection may stay open with no request.
         write_timeout: seconds in which a client must take some of an answer that waits for it, `write_rate`.
+        websocket_message_size: bytes of a WebSocket's message, decompressed (1009 beyond it).
+        websocket_buffer: bytes of messages that may wait for an endpoint that is slow to receive them; reading
+            stops above it.
+        websocket_ping_interval: seconds of silence after which a WebSocket's client is sent a ping; infinite
+            for never.
+        websocket_ping_timeout: seconds in which something must come back.
+        websocket_close_timeout: seconds in which a client must answer the close of a WebSocket.
         linger_timeout: seconds that a connection closed by the server is read on, so that the answer is not
             lost.
 
@@ -79,6 +86,11 @@ class Limits:
     keep_alive_timeout: float = 75.0
     write_timeout: float = 30.0
     linger_timeout: float = 5.0
+    websocket_message_size: int = 16 * 1024 * 1024
+    websocket_buffer: int = 64 * 1024
+    websocket_ping_interval: float = 20.0
+    websocket_ping_timeout: float = 20.0
+    websocket_close_timeout: float = 10.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -199,10 +199,27 @@ class WebSocketStream(Protocol):
             ValueError: the subprotocol is no token, or a header field cannot be sent.
         """
 
-    async def receive(self) -> str | bytes | None:
+    def receive(self) -> Awaitable[str | bytes | None]:
         """The next message, None where there will be none: `close_code` and `close_reason` say why.
 
         Before `accept` there is none but the last.
+        """
+
+    def write(self, data: str | bytes) -> bool:
+        """Send a message, and wait for nothing.
+
+        Returns:
+            False where too much is buffered: `wait_writable` before the next.
+
+        Raises:
+            fastweb.exceptions.ClientDisconnect: it is closed.
+        """
+
+    async def wait_writable(self) -> None:
+        """Wait while too much is buffered.
+
+        Raises:
+            fastweb.exceptions.ClientDisconnect: it was closed meanwhile.
         """
 
     async def send(self, data: str | bytes) -> None:
@@ -216,7 +233,7 @@ class WebSocketStream(Protocol):
         """Begin to close; nothing where that has begun before.
 
         Raises:
-            ValueError: no endpoint may send such a code, or the reason has more than 123 bytes.
+            ValueError: no endpoint may send such a code. A reason is cut to 123 bytes.
         """
 
 

@@ -19,9 +19,11 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from fastweb.asgi_websocket import WebSocketExchange
 from fastweb.concurrency import run_in_own_thread
+from fastweb.exceptions import ClientDisconnect
 from fastweb.requests import HTTPConnection, parse_json
-from fastweb.types import ASGIApp, Message, Receive, Scope, Send
+from fastweb.types import ASGIApp, Message, Receive, Scope, Send, WebSocketStream
 
 if TYPE_CHECKING:
     import anyio
@@ -84,6 +86,8 @@ class WebSocket(HTTPConnection):
         self._send = send
         self.client_state = WebSocketState.CONNECTING
         self.application_state = WebSocketState.CONNECTING
+        #: The stream, where nothing stands between it and this: messages need no ASGI then.
+        self._direct = _stream_behind(self, receive, send)
 
     async def receive(self) -> Message:
         """The next ASGI message from the client.
@@ -167,6 +171,10 @@ class WebSocket(HTTPConnection):
         self._raise_on_disconnect(message)
         return message
 
+    def _closed(self, stream: WebSocketStream) -> NoReturn:
+        self.client_state = WebSocketState.DISCONNECTED
+        raise WebSocketDisconnect(stream.close_code, stream.close_reason)
+
     def _raise_on_disconnect(self, message: Message) -> None:
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message["code"], message.get("reason"))
@@ -178,11 +186,35 @@ class WebSocket(HTTPConnection):
             WebSocketDisconnect: the client is gone.
             WebSocketDisconnected: the WebSocket is not open.
         """
-        return cast(str, (await self._received())["text"])
+        stream = self._direct
+        if (
+            stream is None
+            or self.client_state is not WebSocketState.CONNECTED
+            or self.application_state is not WebSocketState.CONNECTED
+        ):
+            return cast(str, (await self._received())["text"])
+        data = await stream.receive()
+        if data.__class__ is str:
+            return cast(str, data)
+        if data is None:
+            self._closed(stream)
+        raise KeyError("text")
 
     async def receive_bytes(self) -> bytes:
         """The next message, binary; errors as `receive_text` has them."""
-        return cast(bytes, (await self._received())["bytes"])
+        stream = self._direct
+        if (
+            stream is None
+            or self.client_state is not WebSocketState.CONNECTED
+            or self.application_state is not WebSocketState.CONNECTED
+        ):
+            return cast(bytes, (await self._received())["bytes"])
+        data = await stream.receive()
+        if data.__class__ is bytes:
+            return cast(bytes, data)
+        if data is None:
+            self._closed(stream)
+        raise KeyError("bytes")
 
     async def receive_json(self, mode: str = "text") -> Any:
         """The next message, read as JSON; errors as `receive_text` has them.
@@ -223,11 +255,37 @@ class WebSocket(HTTPConnection):
 
     async def send_text(self, data: str) -> None:
         """Send a text message; errors as `send` has them."""
-        await self.send({"type": "websocket.send", "text": data})
+        stream = self._direct
+        if (
+            stream is None
+            or self.application_state is not WebSocketState.CONNECTED
+            or not isinstance(data, str)
+        ):
+            await self.send({"type": "websocket.send", "text": data})
+            return
+        try:
+            if not stream.write(data):
+                await stream.wait_writable()
+        except ClientDisconnect:
+            self.application_state = WebSocketState.DISCONNECTED
+            raise WebSocketDisconnect(code=1006) from None
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message; errors as `send` has them."""
-        await self.send({"type": "websocket.send", "bytes": data})
+        stream = self._direct
+        if (
+            stream is None
+            or self.application_state is not WebSocketState.CONNECTED
+            or not isinstance(data, bytes)
+        ):
+            await self.send({"type": "websocket.send", "bytes": data})
+            return
+        try:
+            if not stream.write(data):
+                await stream.wait_writable()
+        except ClientDisconnect:
+            self.application_state = WebSocketState.DISCONNECTED
+            raise WebSocketDisconnect(code=1006) from None
 
     async def send_json(self, data: Any, mode: str = "text") -> None:
         """Send a value as JSON; errors as `send` has them.
@@ -241,9 +299,9 @@ class WebSocket(HTTPConnection):
         _check_mode(mode)
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
         if mode == "text":
-            await self.send({"type": "websocket.send", "text": text})
+            await self.send_text(text)
         else:
-            await self.send({"type": "websocket.send", "bytes": text.encode()})
+            await self.send_bytes(text.encode())
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close the WebSocket, or refuse it where it was not accepted.
@@ -263,6 +321,22 @@ class WebSocket(HTTPConnection):
         if "websocket.http.response" not in self.scope.get("extensions", {}):
             raise RuntimeError("The server doesn't support the Websocket Denial Response extension.")
         await response(self.scope, self.receive, self.send)
+
+
+def _stream_behind(websocket: WebSocket, receive: Receive, send: Send) -> WebSocketStream | None:
+    """The stream that an ASGI connection is made of, where no middleware has put itself between, and no
+    subclass would miss what goes past it.
+    """
+    exchange = getattr(receive, "__self__", None)
+    cls = type(websocket)
+    if (
+        isinstance(exchange, WebSocketExchange)
+        and getattr(send, "__self__", None) is exchange
+        and cls.receive is WebSocket.receive
+        and cls.send is WebSocket.send
+    ):
+        return exchange.stream
+    return None
 
 
 def _unexpected(expected: str, kind: str) -> NoReturn:

@@ -330,6 +330,9 @@ class BaseConnection(StreamOwner):
         stream.complete()
         if not stream.opened:
             self.queue.append(stream)
+            parser: RequestParser = self.parser
+            if parser.upgrade:
+                self.check_upgrade(stream)
             if len(self.queue) >= self._max_queue and not self.reading_paused:
                 self.pause_reading()
         elif stream is not self.current:
@@ -497,6 +500,9 @@ class BaseConnection(StreamOwner):
         raise NotImplementedError
 
     def refuse(self, error: Exception) -> None:
+        raise NotImplementedError
+
+    def check_upgrade(self, stream: BaseStream) -> None:
         raise NotImplementedError
 
     def send_refusal(self, stream: BaseStream) -> None:

@@ -186,6 +186,11 @@ def server_options(function: F) -> F:
             _option(
                 "--server-header/--no-server-header", default="on", words="Send a Server field in answers."
             ),
+            _option(
+                "--ws-per-message-deflate/--no-ws-per-message-deflate",
+                default="on",
+                words="Compress the messages of WebSockets where clients ask for it.",
+            ),
             click.option("--ssl-certfile", type=click.Path(), help="Serve TLS with this certificate (PEM)."),
             _option("--ssl-keyfile", type=click.Path(), words="Its private key.", default="in the same file"),
             click.option(

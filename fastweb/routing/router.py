@@ -108,7 +108,7 @@ class Router:
         if kind == "lifespan":
             await self.lifespan(scope, receive, send)
             return
-        route, child_scope = self._find(scope)
+        route, child_scope = self.find(scope)
         if route is not None:
             scope["route"] = route
             scope.update(child_scope)
@@ -120,7 +120,7 @@ class Router:
         else:
             await self.default(scope, receive, send)
 
-    def _find(self, scope: Scope) -> tuple[BaseRoute | None, Scope]:
+    def find(self, scope: Scope) -> tuple[BaseRoute | None, Scope]:
         """The route that answers: in full, or else the first whose path it is."""
         if scope["type"] == "http":
             status, route, _ = self.match(scope["method"], get_route_path(scope))

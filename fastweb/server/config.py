@@ -145,6 +145,7 @@ class Config:
         block_threshold: seconds that something may block the event loop before its stack is logged; 0 for
             never.
         server_header: send a `Server` field.
+        ws_per_message_deflate: compress the messages of WebSockets where clients ask for it.
         graceful_timeout: seconds that what is in flight may take when the server stops.
         loop: "uvloop", "asyncio", or "auto": uvloop where it is installed.
         limits: the bounds on what comes from the network; by default the app's own `limits`, if it has some.
@@ -199,6 +200,7 @@ class Config:
     access_log_file: str | None = None
     block_threshold: float = 5.0
     server_header: bool = True
+    ws_per_message_deflate: bool = True
     # Less than the 30 s that systemd-like supervisors and Kubernetes wait before they kill.
     graceful_timeout: float = 20.0
     loop: str = "auto"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Protocol
 
 from fastweb._speedups.http1 import IDLE, BaseHub
 from fastweb._speedups.response import HAS_DATE, HAS_SERVER
@@ -28,6 +28,19 @@ SWEEP: Final = 1.0
 SLICE: Final = 128
 
 
+class Connection(Protocol):
+    """What a hub calls of a connection, whatever its protocol is."""
+
+    def sweep(self, now: float) -> None:
+        """Enforce the time limits."""
+
+    def drain(self) -> None:
+        """The worker is about to stop: end in good order, after what is asked already."""
+
+    def abort(self) -> None:
+        """Cut it at once."""
+
+
 class Connections(BaseHub):
     """All connections of a worker, and what a connection needs beside its own state.
 
@@ -39,6 +52,7 @@ class Connections(BaseHub):
             logs nothing.
         server_header: whether answers say "server: fastweb".
         proxies: those who are believed what they say of their clients; None believes nobody.
+        websocket_compression: agree to compress the messages of WebSockets where clients ask for it.
 
     Attributes:
         interval: seconds between two sweeps: less than `SWEEP` where a time limit is that short.
@@ -66,9 +80,13 @@ class Connections(BaseHub):
         access_log: Callable[..., None] | None = None,
         server_header: bool = True,
         proxies: Proxies | None = None,
+        websocket_compression: bool = True,
     ) -> None:
         self.proxies = proxies
         self.app = app
+        #: `WebSocketApp.open_websocket`, None where the app has none.
+        self.open_websocket: Callable[[Any], Any] | None = getattr(app, "open_websocket", None)
+        self.websocket_compression = websocket_compression
         self.limits = limits
         self.loop = loop
         self.access_log = access_log
@@ -80,6 +98,9 @@ class Connections(BaseHub):
             limits.keep_alive_timeout / 4,
             limits.write_timeout / 4,
             limits.linger_timeout / 4,
+            limits.websocket_ping_interval / 4,
+            limits.websocket_ping_timeout / 4,
+            limits.websocket_close_timeout / 4,
         )
         self.now = self._swept = loop.time()
         self.draining = False
@@ -95,7 +116,7 @@ class Connections(BaseHub):
         self.spare = min(SPARE, max(limits.connections // 8, 1))
         #: Who was idle at the last sweep, the idlest last; only kept while there are nearly too many.
         self._idle: list[HTTP1Connection] = []
-        self._all: set[HTTP1Connection] = set()
+        self._all: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.on_sweep: Callable[[], None] | None = None
         self.connections_total = 0
@@ -112,12 +133,12 @@ class Connections(BaseHub):
         """What `loop.create_server` calls for each client."""
         return HTTP1Connection(self)
 
-    def add(self, connection: HTTP1Connection) -> None:
+    def add(self, connection: Connection) -> None:
         """A client has connected."""
         self.connections_total += 1
         self._all.add(connection)
 
-    def discard(self, connection: HTTP1Connection) -> None:
+    def discard(self, connection: Connection) -> None:
         """A connection is gone."""
         self._all.discard(connection)
         self._check_empty()

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from fastweb.server.connections import Connections
     from fastweb.server.proxy_protocol import Origin
     from fastweb.server.sendfile import FileSender
+    from fastweb.server.websocket import WebSocketConnection
 
 __all__ = ["HTTP1Connection"]
 
@@ -89,6 +90,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         self._body_buffer = BODY_BUFFER
         self._half_closed = False
         self._refused = False
+        #: What has come behind the request for a WebSocket whose turn has not come.
+        self._after_upgrade = b""
         #: What the PROXY protocol has said before this connection was made.
         self.origin: Origin | None = None
 
@@ -262,6 +265,42 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
                 raise Refusal(417, "the only expectation is 100-continue")
         stream.expects_continue = True
 
+    def check_upgrade(self, stream: BaseStream) -> None:
+        """A request is complete that has an Upgrade field: where it asks for a WebSocket, it is the last of
+        this connection, and what follows waits for its turn. No other is offered here, so any other is
+        answered as if it had not asked (RFC 9110 section 7.8)."""
+        if self.hub.open_websocket is None:
+            return
+        from fastweb.server.handshake import is_handshake  # who never needs it need not load it
+
+        if is_handshake(stream):
+            stream.status = 101
+            stream.close = True
+            self._after_upgrade = self.parser.take_rest()
+            self.reading_over = True
+            self.transport.pause_reading()
+
+    def switch_protocols(
+        self,
+        stream: BaseStream,
+        protocol: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        successor: WebSocketConnection,
+    ) -> None:
+        """Answer 101 (RFC 9110 section 15.2.2): this connection is its successor's from now on."""
+        hub = self.hub
+        lines = [b"HTTP/1.1 101 Switching Protocols\r\nupgrade: ", protocol, b"\r\nconnection: Upgrade\r\n"]
+        for name, value in headers:
+            lines += (name, b": ", value, b"\r\n")
+        lines += (hub.own_lines, b"\r\n")
+        self.write(b"".join(lines))
+        stream.started = stream.finished = True
+        self.current = None  # or the connection would close after it
+        self.answered(stream)
+        self.detach()
+        hub.add(successor)
+        hub.discard(self)
+
     def refuse(self, error: Exception) -> None:
         """Read no more: answer what was asked before, then say what was wrong, then close."""
         if isinstance(error, Refusal):
@@ -294,7 +333,13 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         self.queue.append(stream)
 
     def send_refusal(self, stream: BaseStream) -> None:
-        """The turn of a request that the server refuses itself."""
+        """The turn of a request that the server refuses itself, or of one that asks for a WebSocket."""
+        if stream.status == 101:
+            from fastweb.server.websocket import open_websocket
+
+            received, self._after_upgrade = self._after_upgrade, b""
+            open_websocket(self, cast(HTTP1Stream, stream), received)
+            return
         stream.respond(_REFUSALS[stream.status], _REASONS[stream.status])
 
     def head_waiting(self, stream: BaseStream) -> None:

@@ -214,6 +214,7 @@ class Server:
             loop=loop,
             access_log=log,
             server_header=config.server_header,
+            websocket_compression=config.ws_per_message_deflate,
             proxies=config.proxies() if config.proxy_headers else None,
         )
         connections.most = connections_within_files(connections.most)

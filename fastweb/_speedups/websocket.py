@@ -1,0 +1,797 @@
+"""WebSocket frames (RFC 6455 section 5), and the hot path between a transport and an app's coroutine: nothing
+that awaits.
+
+     0                   1                   2                   3
+     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+    +-+-+-+-+-------+-+-------------+-------------------------------+
+    |F|R|R|R| opcode|M| Payload len |    Extended payload length    |
+    |I|S|S|S|  (4)  |A|     (7)     |             (16/64)           |
+    |N|V|V|V|       |S|             |   (if payload len==126/127)   |
+    | |1|2|3|       |K|             |                               |
+    +-+-+-+-+-------+-+-------------+-------------------------------+
+    |          Masking-key, 4 bytes, then the payload               |
+    +---------------------------------------------------------------+
+
+`FrameParser` is handed bytes as they come and is asked for one event after the other, so that who asks can
+stop at any time and nothing is read ahead:
+
+    str, bytes   a message, whole
+    Event        PING, PONG, CLOSE; FAILURE: what came breaks the protocol, and is the last
+
+A payload that comes in pieces is unmasked, inflated and checked piece by piece: an error is found at the byte
+that makes it one, and a size limit before the bytes beyond it are kept.
+
+`BaseWebSocket` keeps the messages that nobody has received yet, and frames those that are sent. Whoever waits
+for one is an `Arrival`, a future of our own making.
+
+PERF: an asyncio.Future schedules the Task that waits for it, so the message is handled in the loop's next turn,
+after another look at all sockets. An Arrival steps the Task at once, in the callback that brought the message.
+"""
+
+import asyncio
+import codecs
+from collections import deque
+from typing import Any
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from fastweb._speedups import _shim as cython
+
+if cython.compiled:
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING
+    from cython.cimports.fastweb._speedups import capi
+    from cython.cimports.libc.string import memcpy
+
+__all__ = [
+    "CLOSE",
+    "FAILURE",
+    "PING",
+    "PONG",
+    "Arrival",
+    "BaseWebSocket",
+    "Event",
+    "FrameParser",
+    "close_payload",
+    "frame",
+    "is_close_code",
+    "mask",
+]
+
+#: Kinds of events: the opcodes (RFC 6455 section 5.2), and one that is none.
+CLOSE = 8
+PING = 9
+PONG = 10
+FAILURE = 16
+
+_CONTINUATION: cython.int = 0
+_TEXT: cython.int = 1
+_BINARY: cython.int = 2
+_CLOSE: cython.int = 8
+_PING: cython.int = 9
+_PONG: cython.int = 10
+
+# Close codes (RFC 6455 section 7.4.1).
+_PROTOCOL_ERROR = 1002
+_INVALID_DATA = 1007
+_TOO_BIG = 1009
+
+#: What a message that waits costs beside its bytes: so that empty ones are bounded, too.
+_OVERHEAD: cython.Py_ssize_t = 64
+
+_Utf8Decoder = codecs.getincrementaldecoder("utf-8")
+_CancelledError = asyncio.CancelledError
+_InvalidStateError = asyncio.InvalidStateError
+_current_task = asyncio.current_task
+
+
+def is_close_code(code: int) -> bool:
+    """Whether a Close frame may carry this code: RFC 6455 section 7.4, and IANA's registry of them."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
+@cython.cclass
+class Event:
+    """What came beside messages.
+
+    Attributes:
+        kind: PING, PONG, CLOSE or FAILURE.
+        data: what a ping or a pong carries.
+        code: of a CLOSE, 1005 where it carries none; of a FAILURE, what to close with.
+        reason: the words of a CLOSE; of a FAILURE, what is wrong.
+    """
+
+    kind = cython.declare(cython.int, visibility="readonly")
+    data = cython.declare(bytes, visibility="readonly")
+    code = cython.declare(cython.int, visibility="readonly")
+    reason = cython.declare(str, visibility="readonly")
+
+    def __init__(self, kind: cython.int, data: bytes = b"", code: cython.int = 0, reason: str = "") -> None:
+        self.kind = kind
+        self.data = data
+        self.code = code
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"Event({self.kind}, {self.data!r}, {self.code}, {self.reason!r})"
+
+
+# Masking: RFC 6455 section 5.3.
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _xor(to: cython.p_char, text: cython.p_char, size: cython.Py_ssize_t, key: cython.uint) -> cython.bint:
+    """Xor with a key of four bytes, eight at a time; memcpy is how C reads a word that is not aligned."""
+    if cython.compiled:
+        i: cython.Py_ssize_t = 0
+        word: cython.ulonglong = 0
+        pair: cython.ulonglong = key
+        rest: cython.p_char = cython.cast(cython.p_char, cython.address(pair))
+        pair = (pair << 32) | pair
+        while i + 8 <= size:
+            memcpy(cython.address(word), text + i, 8)
+            word ^= pair
+            memcpy(to + i, cython.address(word), 8)
+            i += 8
+        while i < size:
+            to[i] = text[i] ^ rest[i & 3]
+            i += 1
+    return True
+
+
+@cython.cfunc
+@cython.inline
+def _masked(data: bytes, at: cython.Py_ssize_t, size: cython.Py_ssize_t, key: bytes) -> bytes:
+    """Some bytes of data, xored with a key of four bytes that are as they stand in the frame."""
+    if size <= 0:
+        return b""
+    if cython.compiled:
+        word: cython.uint = 0
+        memcpy(cython.address(word), PyBytes_AS_STRING(key), 4)
+        made: cython.p_void = capi.new_bytes(cython.NULL, size)
+        _xor(capi.bytes_text(made), PyBytes_AS_STRING(data) + at, size, word)
+        return capi.taken(made)
+    # Of long numbers, Python's own is the fastest xor that it has; it is linear.
+    whole = int.from_bytes(data[at : at + size], "little")
+    return (whole ^ int.from_bytes((key * (size // 4 + 1))[:size], "little")).to_bytes(size, "little")
+
+
+def mask(data: bytes, key: bytes) -> bytes:
+    """Mask, or unmask, a payload.
+
+    Arguments:
+        data: the payload.
+        key: four bytes.
+
+    Raises:
+        ValueError: the key has not four bytes.
+    """
+    if len(key) != 4:
+        raise ValueError(f"a masking key has 4 bytes, not {len(key)}")
+    return _masked(data, 0, len(data), key)
+
+
+# Frames that a server sends: they are not masked.
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _write_head(to: cython.p_char, first: cython.int, size: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    """Write a frame's head, and tell its size."""
+    i: cython.int
+    to[0] = first
+    if size < 126:
+        to[1] = size
+        return 2
+    if size < 65536:
+        to[1] = 126
+        to[2] = (size >> 8) & 255
+        to[3] = size & 255
+        return 4
+    to[1] = 127
+    for i in range(8):
+        to[2 + i] = (size >> (56 - 8 * i)) & 255
+    return 10
+
+
+@cython.cfunc
+@cython.inline
+def _frame(first: cython.int, data: Any) -> bytes:
+    """A frame of str or bytes."""
+    size: cython.Py_ssize_t = 0
+    if cython.compiled:
+        text: cython.p_char
+        if isinstance(data, str):
+            text = capi.utf8_text(data, cython.address(size))
+        else:
+            text = PyBytes_AS_STRING(data)
+            size = len(cython.cast(bytes, data))
+        head: cython.Py_ssize_t = 2 if size < 126 else 4 if size < 65536 else 10
+        made: cython.p_void = capi.new_bytes(cython.NULL, head + size)
+        to: cython.p_char = capi.bytes_text(made)
+        _write_head(to, first, size)
+        memcpy(to + head, text, size)
+        return capi.taken(made)
+    payload = data.encode() if isinstance(data, str) else data
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+def frame(first: int, data: Any) -> bytes:
+    """A frame as a server sends it.
+
+    Arguments:
+        first: its first byte: FIN, the reserved bits and the opcode.
+        data: the payload, str or bytes.
+    """
+    if type(data) is not bytes and type(data) is not str:
+        raise TypeError(f"a frame's payload is str or bytes, not {type(data).__name__}")
+    return _frame(first, data)
+
+
+def close_payload(code: int, reason: str) -> bytes:
+    """What a Close frame carries (RFC 6455 section 5.5.1); nothing for 1005.
+
+    Raises:
+        ValueError: no endpoint may send such a code, or the reason has more than 123 bytes.
+    """
+    if code == 1005 and not reason:
+        return b""
+    if not is_close_code(code):
+        raise ValueError(f"{code} is no close code that may be sent (RFC 6455 section 7.4)")
+    words = reason.encode()
+    if len(words) > 123:
+        raise ValueError(f"a close reason has at most 123 bytes, not {len(words)}")
+    return code.to_bytes(2, "big") + words
+
+
+@cython.cclass
+class FrameParser:
+    """Makes events of the bytes that a client sends.
+
+    Arguments:
+        max_size: bytes of a message; a larger one is a FAILURE with the code 1009.
+        inflate: what takes the payloads of compressed messages (`fastweb.server.deflate.Inflate`); None where
+            no compression was agreed upon.
+    """
+
+    _data: bytes
+    _at: cython.Py_ssize_t
+    _max: cython.longlong
+    _inflate: Any
+    #: Whether a data frame's payload is coming, and how much of it is still to come.
+    _in_frame: cython.bint
+    _left: cython.longlong
+    _fin: cython.bint
+    _key: bytes
+    #: Of the message that is coming; 0 for none.
+    _opcode: cython.int
+    _compressed: cython.bint
+    _message: Any
+    _size: cython.longlong
+    _utf8: Any
+    _over: cython.bint
+
+    def __init__(self, max_size: cython.longlong, inflate: Any = None) -> None:
+        self._data = b""
+        self._at = 0
+        self._max = max_size
+        self._inflate = inflate
+        self._in_frame = False
+        self._left = 0
+        self._fin = False
+        self._key = b""
+        self._opcode = 0
+        self._compressed = False
+        self._message = None
+        self._size = 0
+        self._utf8 = None
+        self._over = False
+
+    @cython.ccall
+    def feed(self, data: bytes) -> Any:
+        """Take bytes. Those that are no event yet are at most a frame's head, or a control frame: so to put
+        them together costs nothing."""
+        if self._at >= len(self._data):
+            self._data = data
+        else:
+            self._data = self._data[self._at :] + data
+        self._at = 0
+
+    @property
+    def over(self) -> bool:
+        """There will be no more events: a CLOSE or a FAILURE was the last."""
+        return self._over
+
+    def stop(self) -> None:
+        """Make no more events."""
+        self._over = True
+        self._data = b""
+        self._at = 0
+        self._message = None
+        self._inflate = None
+
+    @cython.ccall
+    def next_event(self) -> Any:
+        """The next event; None until more comes."""
+        data: bytes = self._data
+        size: cython.Py_ssize_t = len(data)
+        at: cython.Py_ssize_t
+        head: cython.Py_ssize_t
+        first: cython.int
+        second: cython.int
+        opcode: cython.int
+        length: cython.longlong
+        i: cython.Py_ssize_t
+        while not self._over:
+            if self._in_frame:
+                failure = self._read_payload(data, size)
+                if failure is not None:
+                    return failure
+                if self._left > 0:
+                    break
+                self._in_frame = False
+                if self._fin:
+                    return self._end_message()
+            at = self._at
+            if size - at < 2:
+                break
+            first = data[at]
+            second = data[at + 1]
+            opcode = first & 0x0F
+            if first & 0x70 and not (
+                first & 0x70 == 0x40 and self._inflate is not None and (opcode == _TEXT or opcode == _BINARY)
+            ):
+                return self._fail(_PROTOCOL_ERROR, "a reserved bit is set")
+            if opcode > _BINARY:
+                if opcode < _CLOSE or opcode > _PONG:
+                    return self._fail(_PROTOCOL_ERROR, "the opcode is reserved")
+                if not first & 0x80:
+                    return self._fail(_PROTOCOL_ERROR, "a control frame is not fragmented")
+                if second & 0x7F > 125:
+                    return self._fail(_PROTOCOL_ERROR, "a control frame has at most 125 bytes")
+            elif opcode == _CONTINUATION:
+                if self._opcode == 0:
+                    return self._fail(_PROTOCOL_ERROR, "there is nothing to continue")
+            elif self._opcode != 0:
+                return self._fail(_PROTOCOL_ERROR, "the message before has not ended")
+            if not second & 0x80:
+                return self._fail(_PROTOCOL_ERROR, "a frame of a client is masked")
+            length = second & 0x7F
+            head = 6
+            if length == 126:
+                head = 8
+            elif length == 127:
+                head = 14
+            if size - at < head:
+                break
+            if length > 125:
+                length = 0
+                if head == 14 and data[at + 2] & 0x80:
+                    return self._fail(_PROTOCOL_ERROR, "a length has 63 bits")
+                for i in range(at + 2, at + head - 4):
+                    length = (length << 8) | data[i]
+                if length < (126 if head == 8 else 65536):
+                    return self._fail(_PROTOCOL_ERROR, "a length is not written in the shortest way")
+            at += head
+            if opcode > _BINARY:
+                if size - at < length:
+                    break
+                payload = _masked(data, at, length, data[at - 4 : at])
+                self._at = at + length
+                return self._control(opcode, payload)
+            # What inflates is counted when it is inflated.
+            if not (self._compressed if opcode == _CONTINUATION else first & 0x40):
+                if self._size + length > self._max:
+                    return self._too_big()
+                if first & 0x80 and opcode != _CONTINUATION and size - at >= length:
+                    payload = _masked(data, at, length, data[at - 4 : at])
+                    self._at = at + length
+                    if self._at == size:
+                        self._data = b""
+                        self._at = 0
+                    if opcode == _BINARY:
+                        return payload
+                    try:
+                        return payload.decode("utf-8")
+                    except UnicodeDecodeError:
+                        return self._fail(_INVALID_DATA, "a text is not UTF-8")
+            if opcode != _CONTINUATION:
+                self._opcode = opcode
+                self._compressed = first & 0x40 != 0
+                self._message = bytearray()
+                self._size = 0
+                self._utf8 = _Utf8Decoder() if opcode == _TEXT else None
+            self._in_frame = True
+            self._fin = first & 0x80 != 0
+            self._left = length
+            self._key = data[at - 4 : at]
+            self._at = at
+        if self._at >= size:
+            self._data = b""
+            self._at = 0
+        return None
+
+    @cython.cfunc
+    def _read_payload(self, data: bytes, size: cython.Py_ssize_t) -> Any:
+        """Take what there is of a data frame's payload; a failure, or None."""
+        count: cython.Py_ssize_t = size - self._at
+        if count > self._left:
+            count = cython.cast(cython.Py_ssize_t, self._left)
+        if count <= 0:
+            return None
+        piece: bytes = _masked(data, self._at, count, self._key)
+        self._at += count
+        self._left -= count
+        turn: cython.Py_ssize_t = count & 3
+        if turn:
+            self._key = self._key[turn:] + self._key[:turn]
+        if self._compressed:
+            return self._inflated(piece, False)
+        return self._take(piece)
+
+    @cython.cfunc
+    def _inflated(self, piece: bytes, end: cython.bint) -> Any:
+        """Take a piece of a compressed message, or its end; a failure, or None. What it inflates to is never
+        more than a byte beyond the limit."""
+        try:
+            if end:
+                piece = self._inflate.end(self._max - self._size + 1)
+            else:
+                piece = self._inflate.feed(piece, self._max - self._size + 1)
+        except ValueError as error:
+            return self._fail(_INVALID_DATA, str(error))
+        return self._take(piece)
+
+    @cython.cfunc
+    def _take(self, piece: bytes) -> Any:
+        """Add to the message; a failure, or None."""
+        self._size += len(piece)
+        if self._size > self._max:
+            return self._too_big()
+        if self._utf8 is not None:
+            try:
+                self._utf8.decode(piece)
+            except UnicodeDecodeError:
+                return self._fail(_INVALID_DATA, "a text is not UTF-8")
+        self._message += piece
+        return None
+
+    @cython.cfunc
+    def _end_message(self) -> Any:
+        if self._compressed:
+            failure = self._inflated(b"", True)
+            if failure is not None:
+                return failure
+        message = self._message
+        text: cython.bint = self._opcode == _TEXT
+        self._message = None
+        self._utf8 = None
+        self._opcode = 0
+        self._size = 0
+        self._compressed = False
+        if text:
+            try:
+                return message.decode("utf-8")
+            except UnicodeDecodeError:
+                return self._fail(_INVALID_DATA, "a text is not UTF-8")
+        return bytes(message)
+
+    @cython.cfunc
+    def _control(self, opcode: cython.int, payload: bytes) -> Any:
+        if opcode != _CLOSE:
+            return Event(opcode, payload)
+        if len(payload) == 1:
+            return self._fail(_PROTOCOL_ERROR, "a close code has two bytes")
+        code: cython.int = 1005
+        reason = ""
+        if payload:
+            code = (payload[0] << 8) | payload[1]
+            if not is_close_code(code):
+                return self._fail(_PROTOCOL_ERROR, "no such close code may be sent")
+            try:
+                reason = payload[2:].decode("utf-8")
+            except UnicodeDecodeError:
+                return self._fail(_INVALID_DATA, "a close reason is not UTF-8")
+        self.stop()
+        return Event(_CLOSE, b"", code, reason)
+
+    @cython.cfunc
+    def _too_big(self) -> Any:
+        return self._fail(_TOO_BIG, f"a message has more than {self._max} bytes")
+
+    @cython.cfunc
+    def _fail(self, code: cython.int, reason: str) -> Any:
+        self.stop()
+        return Event(FAILURE, b"", code, reason)
+
+
+@cython.cclass
+class Arrival:
+    """The wait for a message: `await` gives it, or None where there will be none.
+
+    An iterator that is also what it yields, a future as far as a Task is concerned
+    (`_asyncio_future_blocking`; None until it waits, so that nobody else takes it for one).
+    """
+
+    _asyncio_future_blocking = cython.declare(object, visibility="public")
+    _socket: Any
+    _callback: Any
+    _context: Any
+    _done: cython.bint
+    _cancelled: cython.bint
+    _words: Any
+
+    def __init__(self, socket: Any) -> None:
+        self._asyncio_future_blocking: Any = None
+        self._socket = socket
+        self._callback = None
+        self._context = None
+        self._done = False
+        self._cancelled = False
+        self._words = None
+
+    def __await__(self) -> Any:
+        return self
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        socket: BaseWebSocket = self._socket
+        message = socket.take()
+        if message is not None or socket.closed:
+            raise StopIteration(message)
+        self._done = False
+        self._asyncio_future_blocking = True
+        socket.add_waiter(self)
+        return self
+
+    # asyncio's futures, as far as Tasks use them.
+
+    def get_loop(self) -> Any:
+        return self._socket.loop
+
+    def add_done_callback(self, callback: Any, *, context: Any = None) -> None:
+        if self._done:
+            self._socket.loop.call_soon(callback, self, context=context)
+        else:
+            self._callback = callback
+            self._context = context
+
+    def remove_done_callback(self, callback: Any) -> int:
+        found = self._callback is not None and self._callback == callback
+        if found:
+            self._callback = None
+        return int(found)
+
+    def done(self) -> bool:
+        return self._done
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._done:
+            return False
+        self._cancelled = True
+        self._words = msg
+        socket: BaseWebSocket = self._socket
+        socket.remove_waiter(self)
+        self.wake(False)
+        return True
+
+    def exception(self) -> Any:
+        return None
+
+    def result(self) -> Any:
+        if self._cancelled:
+            raise _CancelledError() if self._words is None else _CancelledError(self._words)
+        if not self._done:
+            raise _InvalidStateError("Result is not set.")
+
+    @cython.ccall
+    def wake(self, at_once: cython.bint) -> Any:
+        """Let the Task go on: now, where no other runs, or in the loop's next turn."""
+        self._done = True
+        callback = self._callback
+        context = self._context
+        self._callback = None
+        self._context = None
+        if callback is None:
+            return
+        loop = self._socket.loop
+        if at_once and context is not None and _current_task(loop) is None:
+            context.run(callback, self)
+        else:
+            loop.call_soon(callback, self, context=context)
+
+
+@cython.cclass
+class BaseWebSocket:
+    """The messages of one WebSocket.
+
+    The subclass (`fastweb.server.websocket.WebSocketConnection`) has what is rare or asynchronous: the methods
+    at the end.
+
+    Arguments:
+        loop: the event loop.
+        hub: has `now`, the coarse clock.
+        limit: bytes of messages that may wait to be received; above it, reading stops.
+    """
+
+    loop = cython.declare(object, visibility="readonly")
+    hub = cython.declare(object, visibility="readonly")
+    transport = cython.declare(object, visibility="public")
+    parser = cython.declare(FrameParser, visibility="public")
+    #: Compresses what is sent (`fastweb.server.deflate.Deflate`); None where that was not agreed upon.
+    deflate = cython.declare(object, visibility="public")
+    accepted = cython.declare(cython.bint, visibility="public")
+    closed = cython.declare(cython.bint, visibility="public")
+    close_code = cython.declare(cython.int, visibility="public")
+    close_reason = cython.declare(str, visibility="public")
+    reading_paused = cython.declare(cython.bint, visibility="public")
+    #: The transport has more to write than Limits.write_buffer.
+    writing_paused = cython.declare(cython.bint, visibility="public")
+    #: When something came last.
+    heard = cython.declare(cython.double, visibility="public")
+    _messages: Any
+    _queued: cython.Py_ssize_t
+    _limit: cython.Py_ssize_t
+    _waiter: Arrival
+    _waiters: list
+
+    def __init__(self, loop: Any, hub: Any, limit: cython.Py_ssize_t) -> None:
+        self.loop = loop
+        self.hub = hub
+        self.transport: Any = None
+        self.parser: Any = None
+        self.deflate: Any = None
+        self.accepted = False
+        self.closed = False
+        self.close_code = 1006
+        self.close_reason = ""
+        self.reading_paused = False
+        self.writing_paused = False
+        self.heard: float = hub.now
+        self._messages = deque()
+        self._queued = 0
+        self._limit = limit
+        self._waiter = None
+        self._waiters = []
+
+    # Receiving
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client: the transport's callback."""
+        hub = self.hub
+        parser: FrameParser = self.parser
+        self.heard = hub.now
+        if parser._over:
+            return
+        parser.feed(data)
+        if self.accepted:
+            self.read_events(True)
+        else:
+            self.early_data(len(data))
+
+    @cython.ccall
+    def read_events(self, at_once: cython.bint) -> Any:
+        """Make events of what has come, as far as there is room for them, and wake who waits for one."""
+        parser: FrameParser = self.parser
+        while self._queued < self._limit:
+            event = parser.next_event()
+            if event is None:
+                break
+            if isinstance(event, Event):
+                self.take_event(event)
+                continue
+            if self.closed:
+                continue
+            self._messages.append(event)
+            self._queued += len(event) + _OVERHEAD
+            # One by one: what the app answers stands before what the next frame leads to, such as a Close.
+            if self._waiter is not None:
+                self.wake_waiters(at_once)
+        if self._queued >= self._limit and not self.reading_paused:
+            self.pause_reading()
+
+    @cython.ccall
+    def take(self) -> Any:
+        """The next message, None where there is none yet."""
+        if not self._messages:
+            return None
+        message = self._messages.popleft()
+        self._queued -= len(message) + _OVERHEAD
+        if self.reading_paused and self._queued <= self._limit // 2:
+            self.resume_reading()
+        return message
+
+    def forget_messages(self) -> None:
+        """Drop what nobody will receive."""
+        self._messages.clear()
+        self._queued = 0
+
+    def receive(self) -> Any:
+        """What to await for the next message (`fastweb.types.WebSocketStream.receive`)."""
+        return Arrival(self)
+
+    @cython.ccall
+    def add_waiter(self, waiter: Arrival) -> Any:
+        if self._waiter is None:
+            self._waiter = waiter
+        else:
+            self._waiters.append(waiter)
+
+    @cython.ccall
+    def remove_waiter(self, waiter: Arrival) -> Any:
+        if self._waiter is waiter:
+            self._waiter = None
+        elif waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+    @cython.ccall
+    def wake_waiters(self, at_once: cython.bint) -> Any:
+        """Wake who waits for a message: one that finds none waits on."""
+        waiter: Arrival = self._waiter
+        waiters: list = self._waiters
+        self._waiter = None
+        if waiters:
+            self._waiters = []
+        if waiter is not None:
+            waiter.wake(at_once)
+        if waiters:
+            for another in waiters:
+                waiter = another
+                waiter.wake(False)
+
+    # Sending
+
+    @cython.ccall
+    def write(self, data: Any) -> cython.bint:
+        """Send a message (`fastweb.types.WebSocketStream.write`)."""
+        if self.closed or not self.accepted:
+            self.refuse_write()
+        first: cython.int
+        if isinstance(data, str):
+            first = 0x81
+        else:
+            first = 0x82
+            if type(data) is not bytes:
+                data = bytes(memoryview(data))
+        if self.deflate is not None:
+            payload = self.deflate.compress(data)
+            if payload is not None:
+                data = payload
+                first |= 0x40
+        try:
+            self.transport.write(_frame(first, data))
+        except RuntimeError:
+            # The transport has failed since the loop's last turn: connection_lost comes with the next.
+            if not self.transport.is_closing():
+                raise
+        return not self.writing_paused
+
+    # What the subclass has.
+
+    def refuse_write(self) -> None:
+        raise NotImplementedError
+
+    def early_data(self, size: int) -> None:
+        raise NotImplementedError
+
+    def take_event(self, event: Event) -> None:
+        raise NotImplementedError
+
+    def pause_reading(self) -> None:
+        raise NotImplementedError
+
+    def resume_reading(self) -> None:
+        raise NotImplementedError
