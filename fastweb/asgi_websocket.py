@@ -4,7 +4,7 @@ WebSocket protocol, version 2.5.
 
     CONNECTING  websocket.accept               -> OPEN
                 websocket.close                -> CLOSED    the client sees a 403
-                websocket.http.response.start  -> REFUSING  refused in words, extension "websocket.http.response"
+                websocket.http.response.start  -> REFUSING  refused in words (an extension)
     OPEN        websocket.send                 -> OPEN
                 websocket.close                -> CLOSED
 

@@ -48,8 +48,8 @@ class Limits:
         keep_alive_timeout: seconds that a connection may stay open with no request.
         write_timeout: seconds in which a client must take some of an answer that waits for it, `write_rate`.
         websocket_message_size: bytes of a WebSocket's message, decompressed (1009 beyond it).
-        websocket_buffer: bytes of messages that may wait for an endpoint that is slow to receive them; reading
-            stops above it.
+        websocket_buffer: bytes of messages that may wait for an endpoint that is slow to receive them;
+            reading stops above it.
         websocket_ping_interval: seconds of silence after which a WebSocket's client is sent a ping; infinite
             for never.
         websocket_ping_timeout: seconds in which something must come back.

@@ -195,7 +195,7 @@ class WebSocket(HTTPConnection):
             return cast(str, (await self._received())["text"])
         data = await stream.receive()
         if data.__class__ is str:
-            return cast(str, data)
+            return data
         if data is None:
             self._closed(stream)
         raise KeyError("text")
@@ -211,7 +211,7 @@ class WebSocket(HTTPConnection):
             return cast(bytes, (await self._received())["bytes"])
         data = await stream.receive()
         if data.__class__ is bytes:
-            return cast(bytes, data)
+            return data
         if data is None:
             self._closed(stream)
         raise KeyError("bytes")
@@ -330,10 +330,10 @@ def _stream_behind(websocket: WebSocket, receive: Receive, send: Send) -> WebSoc
     exchange = getattr(receive, "__self__", None)
     cls = type(websocket)
     if (
-        isinstance(exchange, WebSocketExchange)
-        and getattr(send, "__self__", None) is exchange
-        and cls.receive is WebSocket.receive
+        cls.receive is WebSocket.receive
         and cls.send is WebSocket.send
+        and getattr(send, "__self__", None) is exchange
+        and isinstance(exchange, WebSocketExchange)
     ):
         return exchange.stream
     return None

@@ -24,8 +24,9 @@ that makes it one, and a size limit before the bytes beyond it are kept.
 `BaseWebSocket` keeps the messages that nobody has received yet, and frames those that are sent. Whoever waits
 for one is an `Arrival`, a future of our own making.
 
-PERF: an asyncio.Future schedules the Task that waits for it, so the message is handled in the loop's next turn,
-after another look at all sockets. An Arrival steps the Task at once, in the callback that brought the message.
+PERF: an asyncio.Future schedules the Task that waits for it, so the message is handled in the loop's next
+turn, after another look at all sockets. An Arrival steps the Task at once, in the callback that brought the
+message.
 """
 
 import asyncio
@@ -152,7 +153,8 @@ def _masked(data: bytes, at: cython.Py_ssize_t, size: cython.Py_ssize_t, key: by
         memcpy(cython.address(word), PyBytes_AS_STRING(key), 4)
         made: cython.p_void = capi.new_bytes(cython.NULL, size)
         _xor(capi.bytes_text(made), PyBytes_AS_STRING(data) + at, size, word)
-        return capi.taken(made)
+        unmasked: bytes = capi.taken(made)
+        return unmasked
     # Of long numbers, Python's own is the fastest xor that it has; it is linear.
     whole = int.from_bytes(data[at : at + size], "little")
     return (whole ^ int.from_bytes((key * (size // 4 + 1))[:size], "little")).to_bytes(size, "little")
@@ -214,8 +216,9 @@ def _frame(first: cython.int, data: Any) -> bytes:
         to: cython.p_char = capi.bytes_text(made)
         _write_head(to, first, size)
         memcpy(to + head, text, size)
-        return capi.taken(made)
-    payload = data.encode() if isinstance(data, str) else data
+        made_frame: bytes = capi.taken(made)
+        return made_frame
+    payload: bytes = data.encode() if isinstance(data, str) else data
     size = len(payload)
     if size < 126:
         return bytes((first, size)) + payload
@@ -618,8 +621,8 @@ class Arrival:
 class BaseWebSocket:
     """The messages of one WebSocket.
 
-    The subclass (`fastweb.server.websocket.WebSocketConnection`) has what is rare or asynchronous: the methods
-    at the end.
+    The subclass (`fastweb.server.websocket.WebSocketConnection`) has what is rare or asynchronous: the
+    methods at the end.
 
     Arguments:
         loop: the event loop.

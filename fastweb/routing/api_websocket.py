@@ -78,10 +78,11 @@ class APIWebSocketRoute(WebSocketRoute):
         return type(self) is APIWebSocketRoute and self.app is self._session
 
     async def converse(self, app: Any, websocket: WebSocket) -> None:
-        """Answer a WebSocket that matched, with all that stands around the routes of an app without middleware.
+        """Answer a WebSocket that matched, with all that stands around the routes of an app that has no
+        middleware.
 
-        PERF: the same as `handle` within those, in one coroutine: each that stands around the endpoint is gone
-        through for each message, which a dozen of them make 10% slower.
+        PERF: the same as `handle` within those, in one coroutine: each that stands around the endpoint is
+        gone through for each message, which a dozen of them make 10% slower.
 
         Arguments:
             app: has `handle_websocket_exception`.

@@ -116,7 +116,7 @@ class Connections(BaseHub):
         self.spare = min(SPARE, max(limits.connections // 8, 1))
         #: Who was idle at the last sweep, the idlest last; only kept while there are nearly too many.
         self._idle: list[HTTP1Connection] = []
-        self._all: set[Connection] = set()
+        self._all: set[Any] = set()  # of `Connection`
         self._timer: asyncio.TimerHandle | None = None
         self.on_sweep: Callable[[], None] | None = None
         self.connections_total = 0

@@ -208,7 +208,8 @@ class Inflate:
             raise ValueError("a compressed message has too many final blocks")
         rest = self._stream.unused_data
         self._stream = zlib.decompressobj(-self._bits, zdict=out[-_WINDOW:])
-        return out + self._stream.decompress(rest, most - len(out))
+        more: bytes = self._stream.decompress(rest, most - len(out))
+        return out + more
 
     def end(self, most: int) -> bytes:
         """The rest of a message that has ended.

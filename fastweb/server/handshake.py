@@ -1,13 +1,13 @@
 """The opening handshake of WebSockets over HTTP/1.1 (RFC 6455 section 4).
 
-    client  GET /chat HTTP/1.1                           server  HTTP/1.1 101 Switching Protocols
-            Upgrade: websocket                                   Upgrade: websocket
-            Connection: Upgrade                                  Connection: Upgrade
-            Sec-WebSocket-Version: 13                            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+    client  GET /chat HTTP/1.1                    server  HTTP/1.1 101 Switching Protocols
+            Upgrade: websocket                            Upgrade: websocket
+            Connection: Upgrade                           Connection: Upgrade
+            Sec-WebSocket-Version: 13                     Sec-WebSocket-Accept: SHA-1 of key and GUID
+            Sec-WebSocket-Key: 16 bytes in base64
 
-A request that asks for anything less (another method, HTTP/1.0, no Connection: upgrade) asks for no WebSocket,
-and is answered as if it had not asked. One that does, and is wrong, is refused.
+A request that asks for anything less (another method, HTTP/1.0, no Connection: upgrade) asks for no
+WebSocket, and is answered as if it had not asked. One that does, and is wrong, is refused.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastweb._speedups.response import Head, check_headers
 from fastweb.server.deflate import Agreement, agree
-from fastweb.types import Stream
 
 __all__ = ["Handshake", "HandshakeError", "accept_head", "is_handshake", "read_handshake"]
 
@@ -58,8 +57,8 @@ class Handshake(NamedTuple):
     agreement: Agreement | None
 
 
-def is_handshake(stream: Stream) -> bool:
-    """Whether a request that asks for some upgrade asks for a WebSocket."""
+def is_handshake(stream: Any) -> bool:
+    """Whether a request (`fastweb.types.Stream`) that asks for some upgrade asks for a WebSocket."""
     return (
         stream.method == "GET"
         and stream.http_version == "1.1"
@@ -71,17 +70,17 @@ def is_handshake(stream: Stream) -> bool:
     )
 
 
-def _values(stream: Stream, name: bytes) -> list[str]:
+def _values(stream: Any, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in stream.headers if key == name]
 
 
-def _items(stream: Stream, name: bytes) -> list[str]:
+def _items(stream: Any, name: bytes) -> list[str]:
     """The members of a list-based field (RFC 9110 section 5.6.1)."""
     items = (item.strip(" \t") for value in _values(stream, name) for item in value.split(","))
     return [item for item in items if item]
 
 
-def read_handshake(stream: Stream, *, compression: bool) -> Handshake:
+def read_handshake(stream: Any, *, compression: bool) -> Handshake:
     """What a handshake asks for.
 
     Arguments:

@@ -12,6 +12,7 @@ import logging
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -299,6 +300,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         self.answered(stream)
         self.detach()
         hub.add(successor)
+        hub.connections_total -= 1  # it is the same connection
         hub.discard(self)
 
     def refuse(self, error: Exception) -> None:

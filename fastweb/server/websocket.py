@@ -10,8 +10,8 @@
     LINGER      nothing is read any more but the end                          websocket_close_timeout
 
 The app hears of the end when CLOSING begins, whoever began it: what receives gets None, what sends
-ClientDisconnect. The connection itself is the protocol of the transport from the handshake's turn on; until it
-is accepted, it hands everything on to the HTTP connection.
+ClientDisconnect. The connection itself is the protocol of the transport from the handshake's turn on; until
+it is accepted, it hands everything on to the HTTP connection.
 
 Time is the hub's sweep, as with HTTP/1.1: there is no timer a connection.
 """
@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fastweb._speedups.response import Head
 from fastweb._speedups.websocket import (
@@ -72,6 +72,7 @@ def open_websocket(connection: HTTP1Connection, stream: HTTP1Stream, received: b
         received: what has come behind it.
     """
     hub = connection.hub
+    assert hub.open_websocket is not None
     try:
         handshake = read_handshake(stream, compression=hub.websocket_compression)
     except HandshakeError as error:
@@ -206,8 +207,7 @@ class WebSocketConnection(BaseWebSocket, asyncio.Protocol):
         if self.hub.draining:
             self.drain()
         if self._early:
-            # Not from here: this is within the step of a Task.
-            self.loop.call_soon(self._read_on)
+            self.resume_reading()
 
     # Receiving and sending; `receive` and `write` are the base's.
 

@@ -39,7 +39,7 @@ FIN, RSV1 = 0x80, 0x40
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
-def head(path: str = "/echo", **changes: str | None) -> bytes:
+def head(path: str = "/echo", /, **changes: str | None) -> bytes:
     """A handshake; keywords replace fields, None leaves one out."""
     fields = {**FIELDS, **{name.replace("_", "-"): value for name, value in changes.items()}}
     lines = [
@@ -222,7 +222,10 @@ def connect(
     server: LoopServer, path: str = "/echo", **options: Any
 ) -> websockets.sync.client.ClientConnection:
     options = {"compression": None, "proxy": None, "ping_interval": None, **options}
-    return websockets.sync.client.connect(f"ws://127.0.0.1:{server.port}{path}", **options)
+    client: websockets.sync.client.ClientConnection = websockets.sync.client.connect(
+        f"ws://127.0.0.1:{server.port}{path}", **options
+    )
+    return client
 
 
 def shake(server: LoopServer, path: str = "/echo", *behind: bytes, **options: Any) -> Client:
@@ -674,17 +677,18 @@ def test_the_app_closes_with_a_code_that_may_be_sent(server: LoopServer) -> None
 
 
 def test_an_endpoint_that_ends_closes(server: LoopServer) -> None:
-    with connect(server, "/leave") as client:
-        with pytest.raises(websockets.exceptions.ConnectionClosedOK):
-            client.recv()
+    with connect(server, "/leave") as client, pytest.raises(websockets.exceptions.ConnectionClosedOK):
+        client.recv()
 
 
 def test_an_endpoint_that_fails_closes_with_1011(
     server: LoopServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with connect(server, "/fail/late") as client:
-        with pytest.raises(websockets.exceptions.ConnectionClosedError) as caught:
-            client.recv()
+    with (
+        connect(server, "/fail/late") as client,
+        pytest.raises(websockets.exceptions.ConnectionClosedError) as caught,
+    ):
+        client.recv()
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1011
     assert [record.getMessage() for record in caplog.records] == [
