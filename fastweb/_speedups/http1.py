@@ -271,6 +271,7 @@ class BaseConnection(StreamOwner):
                     and not self.writing_paused
                     and not self.queue
                     and len(parser._data) == 0
+                    and not parser.upgrade
                 ):
                     # PERF: one request by itself, as most are, needs no queue: 0.1 µs of 2.
                     self.parsing = None
