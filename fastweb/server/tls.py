@@ -18,6 +18,7 @@ import functools
 import logging
 import os
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,9 @@ _logger = logging.getLogger("fastweb.server")
 
 #: What is spoken, the best first (RFC 7301 section 6).
 PROTOCOLS: Final = ("http/1.1",)
+
+#: Bytes that asyncio reads from a TLS connection at once.
+_BUFFER: Final = 32 * 1024
 
 #: Seconds between two looks at the files.
 _INTERVAL: Final = 1.0
@@ -70,6 +74,9 @@ class TLS:
         self._named = [_named_pair(item) for item in config.ssl_sni]
         self._timer: asyncio.TimerHandle | None = None
         self._loading: asyncio.Future[None] | None = None
+        # asyncio (not uvloop) makes and touches a buffer of this size for each connection, 256 KiB otherwise:
+        # a gigabyte for 4,000 of them. A TLS record has 16 KiB.
+        SSLProtocol.max_size = min(SSLProtocol.max_size, _BUFFER)
         self._seen = self._loaded = self._times()
         self.context, self._by_name = self._load()
 
