@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from fastweb._speedups.response import Head
 from fastweb.asgi import GONE, HEAD, Exchange
+from fastweb.asgi_websocket import WebSocketExchange, websocket_scope_of
 from fastweb.exceptions import HTTPException
 from fastweb.server.config import StartupError
 from fastweb.types import ASGIApp, Message, Scope, Stream
@@ -72,6 +73,20 @@ class ASGIHost:
     def wants_head(self, stream: Any) -> bool:
         """Always: the app reads the body in pieces, as it comes."""
         return True
+
+    def open_websocket(self, stream: Any) -> Coroutine[Any, Any, None]:
+        """Call the app for a WebSocket."""
+        exchange = WebSocketExchange(stream)
+        scope = websocket_scope_of(stream)
+        scope["state"] = self._state.copy()
+        if self.root_path:
+            scope["root_path"] = self.root_path
+            scope["path"] = self.root_path + stream.path
+            scope["raw_path"] = self._raw_root_path + stream.raw_path
+        coroutine = self.app(scope, exchange.receive, exchange.send)
+        if type(coroutine) is CoroutineType:
+            return coroutine
+        return _awaited(coroutine)
 
     def scope_of(self, stream: Stream) -> Scope:
         """The scope of an HTTP connection, as the app gets it."""

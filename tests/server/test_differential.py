@@ -48,6 +48,13 @@ class Recorder:
             seen["messages"].append(message)
             return message
 
+        if scope["type"] == "websocket":
+            try:
+                await self.websocket(scope["path"].rpartition("/")[2], scope, noting, send)
+            finally:
+                self.busy -= 1
+            return
+
         async def sending(kind: str, **values: Any) -> None:
             try:
                 await send({"type": f"http.response.{kind}", **values})
@@ -67,6 +74,30 @@ class Recorder:
         await send({"type": "lifespan.startup.complete"})
         assert (await receive())["type"] == "lifespan.shutdown"
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def websocket(self, what: str, scope: Any, receive: Any, send: Any) -> None:
+        """A WebSocket, by the last part of its path."""
+        assert (await receive()) == {"type": "websocket.connect"}
+        if what == "deny":
+            await send({"type": "websocket.close"})
+        elif what == "refuse":
+            fields = [(b"content-length", b"2"), (b"x-a", b"1")]
+            await send({"type": "websocket.http.response.start", "status": 401, "headers": fields})
+            await send({"type": "websocket.http.response.body", "body": b"no"})
+        elif what == "raise":
+            raise ValueError("of the app")
+        if what in ("deny", "refuse", "silent"):
+            return
+        subprotocol = scope["subprotocols"][-1] if scope["subprotocols"] else None
+        await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": [(b"x-a", b"1")]})
+        if what == "close":
+            await send({"type": "websocket.close", "code": 3001, "reason": "bye"})
+        elif what == "raise_late":
+            raise ValueError("of the app")
+        elif what == "return":
+            return
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({**message, "type": "websocket.send"})
 
     async def read(self, receive: Any) -> bytes | None:
         body = b""
@@ -256,7 +287,42 @@ def post(path: bytes, *pieces: bytes, fields: bytes = b"", then: str = "read", u
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
+
+def frame(opcode: int, data: bytes, final: bool = True) -> bytes:
+    """A frame of a client's, with a mask that changes nothing (RFC 6455 section 5.2)."""
+    return bytes([opcode | (0x80 if final else 0), 0x80 | len(data), 0, 0, 0, 0]) + data
+
+
+def websocket(what: bytes, *frames: bytes, fields: bytes = b"", then: str = "read") -> Case:
+    handshake = (
+        b"GET /ws/" + what + b" HTTP/1.1\r\n" + HEAD + b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + fields + b"\r\n"
+    )
+    return Case((handshake, *frames), then, b"\r\n\r\n" if then == "leave" else b"")
+
+
+CLOSE = frame(8, b"\x03\xe8")
+
 CASES: dict[str, Case] = {
+    # WebSockets
+    "ws echo": websocket(b"echo?q=1", frame(1, b"text"), frame(2, b"\x00\xff"), frame(1, b""), CLOSE),
+    "ws fragments": websocket(b"echo", frame(1, b"a", False), frame(0, b"b", False) + frame(0, b"c"), CLOSE),
+    "ws ping": websocket(b"echo", frame(9, b"ping"), frame(10, b"pong"), CLOSE),
+    "ws close with a reason": websocket(b"echo", frame(8, b"\x0b\xb8bye")),
+    "ws close without a code": websocket(b"echo", frame(8, b"")),
+    "ws leaves": websocket(b"echo", then="leave"),
+    "ws subprotocols": websocket(b"echo", CLOSE, fields=b"Sec-WebSocket-Protocol: a, b\r\n"),
+    "ws denied": websocket(b"deny"),
+    "ws refused in words": websocket(b"refuse"),
+    "ws app raises": websocket(b"raise"),
+    "ws app returns without an answer": websocket(b"silent"),
+    "ws app closes": websocket(b"close", frame(8, b"\x0b\xb9bye")),
+    "ws app raises late": websocket(b"raise_late", frame(8, b"\x03\xf3")),
+    "ws app returns": websocket(b"return", frame(8, b"\x03\xe8")),
+    "ws bad UTF-8": websocket(b"echo", frame(1, b"\xff")),
+    "ws no version": Case(
+        (b"GET /ws/echo HTTP/1.1\r\n" + HEAD + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n",)
+    ),
     # Targets
     "plain": get(b"/"),
     "query": get(b"/a/b?x=1&y=%20z&x=2"),
@@ -359,6 +425,14 @@ CASES: dict[str, Case] = {
 #: What differs, and why: (what, reason). "app" is what the app saw, "client" what came back.
 BOTH = {"app", "client"}
 DIFFERENCES: dict[str, tuple[set[str], str]] = {
+    "ws close with a reason": ({"client"}, "a reason is not sent back"),
+    "ws leaves": ({"app"}, "1006, closed without a close frame (RFC 6455 section 7.1.5), not 1005"),
+    "ws denied": ({"client"}, "no Content-Type of an empty body"),
+    "ws refused in words": ({"client"}, "no Content-Type that the app has not sent"),
+    "ws app raises late": ({"client"}, "a close frame, 1011"),
+    "ws app returns": ({"client"}, "a close frame, 1000"),
+    "ws bad UTF-8": (BOTH, "the close frame says why"),
+    "ws no version": ({"client"}, "426 with the version (RFC 6455 section 4.4)"),
     "fields": ({"app"}, "the whitespace behind a value is no part of it (RFC 9112 section 5.1)"),
     "absolute form, another host": ({"app"}, "the target's host replaces the field (RFC 9112 section 3.2.2)"),
     "status 299": ({"client"}, "an answer that is sent at once has a Content-Length"),
@@ -411,8 +485,9 @@ def answers(data: bytes) -> list[Any]:
             found.append(data)
             break
         line, *lines = head.split(b"\r\n")
-        fields = sorted(tuple(item.split(b": ", 1)) for item in lines)
-        names = {item[0]: item[-1] for item in fields}
+        pairs = [item.split(b": ", 1) for item in lines]
+        fields = sorted((pair[0].lower(), pair[-1]) for pair in pairs)
+        names = dict(fields)
         status = int(line.split(b" ")[1])
         body = b""
         if status >= 200 and names.get(b"transfer-encoding") == b"chunked":
