@@ -521,6 +521,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         if phase == IDLE:
             if waited >= limits.keep_alive_timeout:
                 self.close_idle()
+            elif waited >= 0:
+                self.parser.forget()  # of 10,000 that are idle, each is to keep little
         elif phase == LINGER:
             if waited >= limits.linger_timeout:
                 self.abort()

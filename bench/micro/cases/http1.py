@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.micro.case import Work, case
 from fastweb import FastWeb
+from fastweb._speedups.http1_parser import END, RequestParser
 from fastweb._speedups.response import Head
 from fastweb.limits import Limits
 from fastweb.models import BaseModel
@@ -164,3 +165,26 @@ def whole_parameters() -> Work:
 @case("request to answer, POST, validated", *_BASES)
 def whole_post() -> Work:
     return _exchange(make_app(), POST)
+
+
+def _heads(data: bytes, *, again: bool) -> Work:
+    parser = RequestParser(Limits())
+
+    def read() -> None:
+        if not again:
+            parser.forget()
+        parser.feed(data)
+        while parser.next_event() != END:
+            pass
+
+    return read, 1
+
+
+@case("parser, browser's head", "http1_parser.RequestParser")
+def browser_head() -> Work:
+    return _heads(BROWSER, again=False)
+
+
+@case("parser, browser's head once more", "http1_parser.RequestParser")
+def browser_head_again() -> Work:
+    return _heads(BROWSER, again=True)
