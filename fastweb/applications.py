@@ -208,6 +208,9 @@ class Application:
     async def _answer(self, stream: Stream) -> None:
         scope = scope_of(stream)
         scope.setdefault("state", dict(self._lifespan_state))
+        if not self.user_middleware and not isinstance(stream, ASGIStream):
+            # Middleware may look into the pieces of a body, and know nothing of files.
+            scope["extensions"]["http.response.zerocopysend"] = {}
         await self(scope, *exchange_of(stream))
 
     def open_websocket(self, stream: WebSocketStream) -> Coroutine[Any, Any, None]:

@@ -57,7 +57,12 @@ def scope_of(stream: Stream) -> Scope:
     """The ASGI scope of a stream, without what the app adds to it."""
     if isinstance(stream, ASGIStream):
         return stream.scope
+    extensions: dict[str, Any] = {}
     tls = getattr(stream, "tls", None)
+    if tls is not None:
+        extensions["tls"] = tls
+    if getattr(stream, "takes_interim", False):
+        extensions["http.response.early_hint"] = {}
     return {
         "type": "http",
         # Not 2.4, with which nobody would listen for a disconnect while there is nothing to send.
@@ -72,7 +77,7 @@ def scope_of(stream: Stream) -> Scope:
         "headers": stream.headers,
         "client": stream.client,
         "server": stream.server,
-        "extensions": {} if tls is None else {"tls": tls},
+        "extensions": extensions,
     }
 
 

@@ -14,7 +14,7 @@ from fastweb.concurrency import run_in_threadpool
 from fastweb.datastructures import Headers, MutableHeaders
 from fastweb.responses.base import PlainTextResponse, Response
 from fastweb.responses.streaming import reports_disconnect, while_connected
-from fastweb.types import Receive, Scope, Send, Stream
+from fastweb.types import Message, Receive, Scope, Send, Stream
 
 __all__ = ["FileResponse", "MalformedRangeHeader", "RangeNotSatisfiable"]
 
@@ -153,13 +153,16 @@ class FileResponse(Response):
             await chosen(scope, receive, send)
         else:
             send = self._checked(scope, send)
-            offers_path = is_http and "http.response.pathsend" in scope.get("extensions", {})
+            extensions = scope.get("extensions") or {}
+            offers_path = is_http and "http.response.pathsend" in extensions
             if is_http and method == "HEAD":
                 await self._start(chosen, send)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             elif offers_path and chosen.status == self.status_code:
                 await self._start(chosen, send)
                 await send({"type": "http.response.pathsend", "path": str(self.path)})
+            elif is_http and "http.response.zerocopysend" in extensions and not self._is_small(chosen):
+                await self._send_ranges(chosen, send)
             elif not is_http or reports_disconnect(scope):
                 await self._send_pieces(chosen, send)
             else:
@@ -174,6 +177,23 @@ class FileResponse(Response):
 
     async def _start(self, chosen: _Selection, send: Send) -> None:
         await send({"type": "http.response.start", "status": chosen.status, "headers": chosen.headers})
+
+    async def _send_ranges(self, chosen: _Selection, send: Send) -> None:
+        """The same to a server that takes pieces of files (ASGI, extension "http.response.zerocopysend")."""
+
+        async def send_bytes(body: bytes) -> None:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+        async with _open(self.path) as file:
+            await self._start(chosen, send)
+            for start, end in chosen.ranges:
+                if chosen.part_heads is not None:
+                    await send_bytes(chosen.part_heads(start, end))
+                piece: Message = {"type": "http.response.zerocopysend", "file": file.wrapped, "offset": start}
+                await send({**piece, "count": end - start, "more_body": True})
+                if chosen.part_heads is not None:
+                    await send_bytes(b"\r\n")
+            await send({"type": "http.response.body", "body": chosen.end, "more_body": False})
 
     async def _send_pieces(self, chosen: _Selection, send: Send) -> None:
         await self._start(chosen, send)
