@@ -475,6 +475,16 @@ def _app_name(config: Config) -> str:
     return os.path.basename(config.script) + ":" + config.app.rpartition(":")[2]
 
 
+def _log_words(config: Config) -> str:
+    """What is unusual about the access log."""
+    if not config.access_log:
+        return "no access log"
+    form = config.access_log_format
+    form = "" if form == "default" else "custom" if "{" in form else form
+    file = os.path.basename(config.access_log_file or "")
+    return f"access log: {' in '.join(part for part in (form, file) if part)}" if form or file else ""
+
+
 def banner(
     config: Config, addresses: Sequence[str], stream: TextIO | None = None, *, interface: str = ""
 ) -> None:
@@ -492,8 +502,9 @@ def banner(
     parts = [
         _app_name(config),
         f"{interface} app" if interface else "",
-        workers,
+        workers + (" preloaded" if config.preload else ""),
         "reload" if config.reload else "",
+        _log_words(config),
         "compiled" if is_compiled() else "pure",
         f"{platform.python_implementation()} {platform.python_version()}",
         f"pid {os.getpid()}",

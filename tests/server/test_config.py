@@ -154,10 +154,27 @@ def test_the_banner_is_coloured_in_a_terminal_only(monkeypatch: pytest.MonkeyPat
     for words in ("http://127.0.0.1:8000", "main:app", "3 workers", "pid ", "Python"):
         assert words in plain.getvalue()
     assert plain.getvalue().count("\n") == 2
+    assert "log" not in plain.getvalue()
     monkeypatch.setenv("NO_COLOR", "1")
     quiet = Terminal()
     banner(config, ["http://127.0.0.1:8000"], quiet)
     assert quiet.getvalue() == plain.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"access_log": False}, "1 worker - no access log - "),
+        ({"access_log_format": "json"}, "1 worker - access log: json - "),
+        ({"access_log_format": "{status}", "access_log_file": "a.log"}, "access log: custom in a.log - "),
+        ({"access_log_file": "a.log"}, "access log: a.log - "),
+        ({"reload": True}, "1 worker - reload - "),
+    ],
+)
+def test_the_banner_says_what_is_unusual(options: dict[str, Any], words: str) -> None:
+    stream = io.StringIO()
+    banner(Config(app="main:app", **options), ["http://127.0.0.1:8000"], stream)
+    assert words in stream.getvalue()
 
 
 def test_the_log_goes_to_the_apps_handlers_once_it_has_some(capsys: pytest.CaptureFixture[str]) -> None:
