@@ -542,9 +542,11 @@ class HostedServer:
 
 
 @pytest.fixture
-def host(loop_name: str) -> Iterator[Callable[..., HostedServer]]:
+def host(loop_name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., HostedServer]]:
     """Serve an app in a thread as a worker would, on each kind of loop; keywords are the options of
     `Config`."""
+    # When it stops, nobody is about to ask for more.
+    monkeypatch.setattr("fastweb.server.worker._SETTLE_TIME", 0.0)
     servers: list[HostedServer] = []
 
     def host(app: Any, **options: Any) -> HostedServer:
