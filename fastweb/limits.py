@@ -20,8 +20,8 @@ class Limits:
         target_size: bytes of the request target, the URL as it is sent (414 beyond it).
         header_count: header fields of a request (431 beyond it).
         body_size: bytes of a request's body, as it is sent (413 beyond it).
-        chunk_extension_size: bytes of the chunk extensions of a body, beside a sixteenth of its size (431
-            beyond it).
+        chunk_extension_size: bytes of the chunk extensions of one chunk; and of a body, beside a sixteenth of
+            its size (431 beyond it).
         trailer_size: bytes of the trailer section behind a body in chunks (431 beyond it).
         trailer_count: fields of a trailer section (431 beyond it).
         form_fields: fields of a form that are text (400 beyond it).

@@ -20,8 +20,9 @@ allows a server to be lenient in places (a bare LF, whitespace around things, fo
 never is. A parser that has refused something must not be asked again: nobody knows where the next request
 begins.
 
-A line is looked at when its end has come. What can be pushed at it meanwhile is bounded by `Limits`, and a
-line that comes byte by byte is gathered in linear time.
+A line is looked at when its end has come (but for what shows at its first bytes or its last, and spares
+both sides the wait). What can be pushed at it meanwhile is bounded by `Limits`, and a line that comes byte by
+byte is gathered in linear time.
 """
 
 import re
@@ -105,6 +106,10 @@ _METHOD_AND_VERSION = cython.declare(cython.Py_ssize_t, 256)
 #: Of each byte of a body, chunk extensions may have a part: signed uploads have some 90 bytes for 64 KiB.
 _BODY_A_BYTE = cython.declare(cython.Py_ssize_t, 16)
 
+
+_VERSIONS = (b"1.1", b"1.0")
+_OTHER_VERSION = "no other version than HTTP/1.1 and HTTP/1.0 is spoken here"
+_TWO_FRAMINGS = "a body is framed by Transfer-Encoding or by Content-Length, not both"
 
 #: Fields that take no more bytes than these are compared with the next request's.
 _MOST_KNOWN = cython.declare(cython.Py_ssize_t, 2048)
@@ -485,6 +490,14 @@ class RequestParser:
                 self.in_head = True
             if size < 0 or size > self._max_target + _METHOD_AND_VERSION:
                 raise Refusal(414, f"the request target is longer than {self._max_target} bytes")
+            if size > 9:
+                ending = partial[size - 9 :]
+                if ending[:6] == b" HTTP/" and ending[7:8] == b"." and ending[6:] not in _VERSIONS:
+                    raise Refusal(400, _OTHER_VERSION)
+        elif self._partial is not None:
+            partial = self._partial
+            if partial[0] == 32 or partial[0] == 9:
+                raise Refusal(400, "a line of the head begins with whitespace")
         if size < 0:
             raise Refusal(431, f"the request's head is larger than {self._max_head} bytes")
         return _MORE
@@ -520,7 +533,7 @@ class RequestParser:
         elif minor == 48:
             self.http_version = "1.0"
         else:
-            raise Refusal(400, "no other version than HTTP/1.1 and HTTP/1.0 is spoken here")
+            raise Refusal(400, _OTHER_VERSION)
         self.method = method
         self.target = _part(data, start, space)
         self.headers = []
@@ -560,6 +573,8 @@ class RequestParser:
         if size == 4:
             if name == b"host":
                 self._hosts += 1
+                if self._hosts > 1:
+                    raise Refusal(400, "a request has one Host field")
                 self._host = value
         elif size == 6:
             if name == b"expect":
@@ -583,6 +598,11 @@ class RequestParser:
                 # RFC 9112 section 6.3, rule 5; equal values could be taken for one, but who sends them?
                 if self._length is not None:
                     raise Refusal(400, "there are two Content-Length fields")
+                # Content-Length = 1*DIGIT (RFC 9110 section 8.6); isdigit() of bytes is that of ASCII.
+                if len(value) == 0 or len(value) > 19 or not value.isdigit():
+                    raise Refusal(400, "Content-Length is one number")
+                if self._chunked:
+                    raise Refusal(400, _TWO_FRAMINGS)
                 self._length = value
         elif size == 15:
             if name == b"x-forwarded-for":
@@ -593,6 +613,8 @@ class RequestParser:
             elif name == b"transfer-encoding":
                 if self._chunked or value.lower() != b"chunked":
                     raise Refusal(400, "the only transfer coding is chunked")
+                if self._length is not None:
+                    raise Refusal(400, _TWO_FRAMINGS)
                 self._chunked = True
         headers.append((name, value))
         return True
@@ -619,8 +641,8 @@ class RequestParser:
     def _end_head(self) -> cython.bint:
         target: bytes = self.target
         recent: cython.bint = self.http_version == "1.1"
-        if self._hosts != 1:
-            if self._hosts > 1 or recent:
+        if self._hosts == 0:
+            if recent:
                 raise Refusal(400, "a request has one Host field")
         elif self._host != self._valid_host:
             if not _is_host(self._host):
@@ -634,8 +656,8 @@ class RequestParser:
         self._left = 0
         self.body_size = 0
         if self._chunked:
-            if length is not None or not recent:
-                raise Refusal(400, "a body is framed by Transfer-Encoding or by Content-Length, not both")
+            if not recent:
+                raise Refusal(400, "HTTP/1.0 has no Transfer-Encoding")
             self._state = _CHUNK_SIZE
             self._extensions = 0
         elif length is not None:
@@ -651,11 +673,7 @@ class RequestParser:
     @cython.cfunc
     @cython.exceptval(-1)
     def _read_length(self, value: bytes) -> cython.bint:
-        """Content-Length = 1*DIGIT (RFC 9110 section 8.6)."""
-        size: cython.Py_ssize_t = len(value)
-        # isdigit() of bytes is that of ASCII.
-        if size == 0 or size > 19 or not value.isdigit():
-            raise Refusal(400, "Content-Length is one number")
+        """The bytes of a body, in at most 19 digits."""
         length = int(value)
         if length > self._max_body:
             raise Refusal(413, f"the body is larger than {self._max_body} bytes")
@@ -730,6 +748,8 @@ class RequestParser:
         at: cython.Py_ssize_t = self._at
         stop: cython.Py_ssize_t = _find_lf(data, at, len(data)) if self._partial is None else -1
         room: cython.Py_ssize_t = self._max_extensions + self.body_size // _BODY_A_BYTE - self._extensions
+        if room > self._max_extensions:
+            room = self._max_extensions  # of one chunk: the line is read at once, and kept whole until then
         if stop < 0:
             if self._keep(room + _CHUNK_LINE) < 0:
                 raise Refusal(431, "the chunk extensions of a body are too large")
@@ -854,5 +874,5 @@ def _what_is_wrong(rest: bytes) -> str:
     if not target or not version.startswith(b"HTTP/"):
         return "a request line ends with HTTP/1.1 or HTTP/1.0"
     if _match_target(target).end() == len(target):
-        return "no other version than HTTP/1.1 and HTTP/1.0 is spoken here"
+        return _OTHER_VERSION
     return "the request target has none of the forms of RFC 9112 section 3.2"

@@ -369,6 +369,9 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         if self.phase != BUSY:
             self.since = self.hub.now
         # Where the app waits for it all, it is read to its end; else no more than the next reader may want.
+        # Behind an answer it is thrown away: what the app left of it waits for nobody.
+        if stream.finished:
+            return
         if stream.opened or self.current is not None or self.queue:
             if stream.pending() >= self._body_buffer and not self.reading_paused:
                 self.pause_reading()

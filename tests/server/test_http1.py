@@ -428,6 +428,41 @@ def test_an_upload_waits_for_who_reads_it(listen: Listen, make_app: Callable[...
     assert client.is_open()
 
 
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_what_an_endpoint_left_unread_holds_up_nothing(
+    listen: Listen, make_app: Callable[..., Any], framing: str
+) -> None:
+    """Reading has stopped, since it took nothing of the body; then it answers, and still takes nothing."""
+    gate = asyncio.Event()
+
+    async def late(stream: Any) -> None:
+        await gate.wait()
+        stream.respond(PLAIN, b"late")
+
+    server = listen(make_app({"/late": late}, heads=("/late",)))
+    client = server.connect()
+    size = 16 * 1024 * 1024
+    if framing == "length":
+        data = get("/late", f"Content-Length: {size}", method="POST") + bytes(size)
+    else:
+        data = chunked("/late", *[bytes(size // 64)] * 64)
+    client.socket.setblocking(False)
+    sent = 0
+    try:
+        while sent < len(data):
+            sent += client.socket.send(data[sent : sent + 1024 * 1024])
+    except BlockingIOError:
+        pass
+    server.until(lambda: any(c.reading_paused for c in server.connections._all))
+    assert sent < len(data)
+    server.call(gate.set)
+    client.socket.settimeout(20)
+    client.send(data[sent:] + get("/next"))
+    assert client.answer().body == b"late"
+    assert client.answer().body == b"GET /next 0"
+    assert client.is_open()
+
+
 def test_a_body_waits_for_its_turn(listen: Listen, make_app: Callable[..., Any]) -> None:
     gate = asyncio.Event()
 

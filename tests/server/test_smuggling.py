@@ -661,6 +661,63 @@ def test_the_cut_changes_nothing(kind: str) -> None:
             assert events(data[:cut], data[cut:]) == expected, (request, cut)
 
 
+#: Heads that no end can put right: refused as soon as that shows, and not when a time limit is over.
+HOPELESS: list[tuple[str, bytes]] = [
+    ("2.2", GET + b" Host: a"),
+    ("2.2", GET + HOST + b"\tA: b"),
+    ("2.2", b" "),
+    ("2.2", b"\r\r"),
+    ("2.2", GET + HOST + b"A: b\n"),
+    ("2.3", b"GET / HTTP/5.6"),
+    ("2.3", b"GET / HTTP/1.2"),
+    ("2.3", b"GET / HTTP/0.9"),
+    ("2.3", b"PRI * HTTP/2.0"),
+    ("3", b"GET / \r\n"),
+    ("3.2", GET + HOST + HOST),
+    ("5", GET + HOST + b"A B: c\r\n"),
+    ("6.1", POST + b"Transfer-Encoding: gzip\r\n"),
+    ("6.2", POST + b"Content-Length: 1000000000000000000000\r\n"),
+    ("6.2", POST + b"Content-Length: -5\r\n"),
+    ("6.2", POST + b"Content-Length:\r\n"),
+    ("6.3", POST + b"Content-Length: 5\r\nContent-Length: 5\r\n"),
+    ("6.3", POST + b"Content-Length: 5\r\n" + TE),
+    ("6.3", POST + TE + b"Content-Length: 5\r\n"),
+]
+
+
+def test_the_hopeless_are_refused_at_once(listen: Listen, make_app: Callable[..., Any]) -> None:
+    app, seen = bare(make_app)
+    server = listen(app, header_timeout=1000.0)
+    for section, data in HOPELESS:
+        assert events(data) == [400], (section, data)
+        assert events(*[data[at : at + 1] for at in range(len(data))]) == [400], (section, data)
+        answer = server.connect().send(data).answer()
+        assert (answer.status, answer.headers["connection"]) == (400, "close"), (section, data)
+    for data in (b"GET / HTTP/1.1", b"GET / HTTP/1.0", b"GET / HTTP/1.", b"GET /HTTP/2.0", b"\r", GET + b"A"):
+        assert events(data) == [], data
+    assert seen == []
+
+
+def test_the_extensions_of_one_chunk_have_a_bound_beside_those_of_a_body() -> None:
+    """However large the body before it: the line of one chunk is kept until its end has come."""
+    body = b"100000\r\n" + bytes(0x100000) + b"\r\n"
+    for extension, expected in {
+        b";a=" + b"b" * 997 + b"\r\nx\r\n0\r\n\r\n": [HEAD, BODY, BODY, END],
+        b";a=" + b"b" * 998 + b"\r\nx\r\n0\r\n\r\n": [HEAD, BODY, 431],
+        b";a=" + b"b" * 2000: [HEAD, BODY, 431],
+    }.items():
+        parser = RequestParser(Limits(chunk_extension_size=1000))
+        found: list[int] = []
+        for piece in (CHUNKED, body + b"1", extension):
+            parser.feed(piece)
+            try:
+                while (event := parser.next_event()) != MORE:
+                    found.append(event)
+            except Refusal as refusal:
+                found.append(refusal.args[0])
+        assert found == expected, len(extension)
+
+
 def test_what_is_known_of_the_last_request_changes_nothing() -> None:
     """The parser does not read the same fields again: what is different must be seen nevertheless."""
     primed = 0
