@@ -48,6 +48,7 @@ __all__ = [
     "run_in_threadpool",
     "run_until_first_complete",
     "thread_pool",
+    "threads_at_work",
 ]
 
 P = ParamSpec("P")
@@ -178,6 +179,11 @@ class ThreadPool:
             self._size = size
             for _ in range(size, len(self._threads)):
                 self._queue.put(None)
+
+    @property
+    def busy(self) -> int:
+        """How many functions run, or wait for a thread."""
+        return self._busy
 
     def __len__(self) -> int:
         """How many threads there are now."""
@@ -329,6 +335,11 @@ class OwnThreads:
 
 #: The bound of `run_in_own_thread`.
 own_threads: Final = OwnThreads(2000)
+
+
+def threads_at_work() -> int:
+    """How many threads run plain functions now, or wait for what those ask of an event loop."""
+    return thread_pool.busy + own_threads.count
 
 
 async def run_in_threadpool(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -18,6 +18,7 @@ import anyio.lowlevel
 from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from fastweb.concurrency import threads_at_work
 from fastweb.status import FastWebDeprecationWarning
 from fastweb.types import ASGIApp, Message, Receive, Scope, Send
 from fastweb.websockets import WebSocketDisconnect
@@ -74,7 +75,8 @@ class WebSocketTestSession:
     """The client's side of a WebSocket, made by `TestClient.websocket_connect`.
 
     It is a context manager: on entry the app accepts the WebSocket, on exit it is closed. An app that does
-    not receive the disconnect then, or goes on after it for a second, is cancelled.
+    not receive the disconnect then, or goes on after it for a second, is cancelled; while functions of its
+    run in threads, it has a second to receive it.
 
     Arguments:
         app: any ASGI 3 app.
@@ -147,6 +149,10 @@ class WebSocketTestSession:
         # Who hears of the disconnect may tidy up; who does not ask waits for something else, for good.
         for _ in range(100):
             await anyio.lowlevel.checkpoint()
+        # A thread is not as quick as the loop, which tells nothing about what it will ask for next.
+        with anyio.move_on_after(_TIDY_UP_SECONDS):
+            while threads_at_work() and not (self._disconnected.is_set() or self._ended.is_set()):
+                await anyio.sleep(0.001)
         if self._disconnected.is_set():
             with anyio.move_on_after(_TIDY_UP_SECONDS):
                 await self._ended.wait()

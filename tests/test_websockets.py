@@ -18,7 +18,7 @@ import websockets.sync.client
 from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
 
-from fastweb.concurrency import is_async_callable, thread_pool
+from fastweb.concurrency import is_async_callable, run_in_threadpool, thread_pool
 from fastweb.responses import PlainTextResponse, StreamingResponse
 from fastweb.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
 from fastweb.types import ASGIApp, Message, Receive, Scope, Send
@@ -356,6 +356,27 @@ def test_iteration_ends_when_the_client_leaves(
         for item in items:
             getattr(session, f"send_{kind}")(item)
     assert found == items
+
+
+def slow_blocking_iteration(websocket: BlockingWebSocket) -> None:
+    websocket.accept()
+    time.sleep(0.05)
+    websocket.state.found.extend(websocket.iter_text())
+
+
+async def slow_iteration(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await run_in_threadpool(time.sleep, 0.05)
+    websocket.state.found.extend([text async for text in websocket.iter_text()])
+
+
+@pytest.mark.parametrize("handler", [slow_iteration, slow_blocking_iteration])
+def test_a_slow_thread_still_receives_what_was_sent_before_the_client_left(handler: Handler) -> None:
+    client = TestClient(serving(handler))
+    client.app_state["found"] = found = []
+    with client.websocket_connect("/") as session:
+        session.send_text("a")
+    assert found == ["a"]
 
 
 async def async_refusal(websocket: WebSocket) -> None:
