@@ -142,6 +142,7 @@ class WebSocketTestSession:
                 task_status.started(scope)
                 await self.app(self.scope, receive, send)
         finally:
+            self._disconnected.set()
             self._ended.set()
             self._sent.put(None)
 
@@ -151,8 +152,9 @@ class WebSocketTestSession:
             await anyio.lowlevel.checkpoint()
         # A thread is not as quick as the loop, which tells nothing about what it will ask for next.
         with anyio.move_on_after(_TIDY_UP_SECONDS):
-            while threads_at_work() and not (self._disconnected.is_set() or self._ended.is_set()):
-                await anyio.sleep(0.001)
+            while threads_at_work() and not self._disconnected.is_set():
+                with anyio.move_on_after(0.01):
+                    await self._disconnected.wait()
         if self._disconnected.is_set():
             with anyio.move_on_after(_TIDY_UP_SECONDS):
                 await self._ended.wait()
