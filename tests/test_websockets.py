@@ -373,7 +373,8 @@ async def slow_iteration(websocket: WebSocket) -> None:
 @pytest.mark.parametrize("handler", [slow_iteration, slow_blocking_iteration])
 def test_a_slow_thread_still_receives_what_was_sent_before_the_client_left(handler: Handler) -> None:
     client = TestClient(serving(handler))
-    client.app_state["found"] = found = []
+    found: list[str] = []
+    client.app_state["found"] = found
     with client.websocket_connect("/") as session:
         session.send_text("a")
     assert found == ["a"]
