@@ -23,7 +23,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from fastweb._speedups.untyped import all_finite, dump_plain, suspects
+from fastweb._speedups.untyped import Document, all_finite, suspects
 from fastweb.models import BaseModel, IncEx
 from fastweb.types import UndefinedType
 from fastweb.validation.dump import Dumper, filter_of
@@ -285,19 +285,13 @@ def _checked(value: Any) -> Any:
     return value
 
 
-def dump_untyped(value: Any) -> bytes:
-    """The JSON document that Starlette's JSONResponse makes of `jsonable_encoder(value)`.
-
-    Raises:
-        ValueError: a float is not finite, which JSON cannot hold, or an object is of an unknown type.
-    """
-    if type(value) is list and value and isinstance(value[0], msgspec.Struct):
-        cls = type(value[0])
-        found = (_DUMPS.get(cls) or _dumps_of(cls))[1](value)
+def _dump_models(values: list[Any]) -> bytes | None:
+    if values and isinstance(values[0], msgspec.Struct):
+        cls = type(values[0])
+        found = (_DUMPS.get(cls) or _dumps_of(cls))[1](values)
         if found is not None and suspects(found) < 2:
             return found
-    document = dump_plain(value, _default, _OPTIONS)
-    return _dump_slowly(value) if document is None else document
+    return None
 
 
 def _dump_slowly(value: Any) -> bytes:
@@ -305,3 +299,8 @@ def _dump_slowly(value: Any) -> bytes:
         jsonable_encoder(value), ensure_ascii=False, allow_nan=False, indent=None, separators=(",", ":")
     )
     return text.encode()
+
+
+#: The JSON document that Starlette's JSONResponse makes of `jsonable_encoder(value)`. A ValueError where a
+#: float is not finite, which JSON cannot hold, or an object is of an unknown type.
+dump_untyped: Callable[[Any], bytes] = Document(_default, _OPTIONS, _dump_models, _dump_slowly).dump

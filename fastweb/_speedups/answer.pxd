@@ -2,7 +2,7 @@
 would make of its end: https://docs.python.org/3/c-api/iter.html#c.PyIter_Send.
 """
 
-from fastweb._speedups.plan cimport extract
+from fastweb._speedups.plan cimport Parameter, Source
 from fastweb._speedups.response cimport Head
 from fastweb._speedups.router cimport Matcher
 from fastweb._speedups.stream cimport BaseStream
@@ -20,6 +20,7 @@ cdef class Step:
     cdef list results
     cdef tuple requests
     cdef object body
+    cdef tuple names
 
 
 cdef class Operation:
@@ -40,6 +41,7 @@ cdef class Answer:
     cdef BaseStream _own
     cdef Operation _operation
     cdef object _path_params
+    cdef Source _source
     cdef object _request
     cdef object _coroutine
     cdef object _value
@@ -50,14 +52,15 @@ cdef class Answer:
     cdef Py_ssize_t _number
     cdef int _stage
 
+    cdef bint set(self, object app, object stream, Operation operation, object path_params) except? -1
     cpdef begin(self)
     cdef object _drive(self, object value)
     cdef bint _step(self, object value) except? -1
     cdef bint _take(self, object value) except? -1
     cdef bint _recover(self, object error) except? -1
     cdef bint _next(self) except? -1
-    cdef bint _call(self, Step step, dict values) except? -1
-    cdef bint _arguments(self, Step step, dict values, list errors) except? -1
+    cdef bint _call(self, Step step, list values) except? -1
+    cdef bint _arguments(self, Step step, list values, list errors) except? -1
     cdef object _made_request(self)
     cdef bint _read_body(self) except? -1
 

@@ -26,9 +26,12 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-from fastweb._speedups.plan import extract
+from fastweb._speedups.plan import Parameter, Source
 from fastweb._speedups.router import FULL
 from fastweb._speedups.stream import BaseStream
+
+if cython.compiled:
+    from cython.cimports.fastweb._speedups import capi
 
 __all__ = ["DONE", "Answer", "Dispatcher", "Operation", "Step"]
 
@@ -65,6 +68,14 @@ class Step:
         self.results = results
         self.requests = requests
         self.body = body
+        names: list = [name for name, _ in results if name is not None]
+        for item in parameters:
+            parameter: Parameter = item
+            names.append(parameter.name)
+        if body is not None:
+            names.append(body)
+        #: The keywords of a call, in the order in which the values are put together.
+        self.names = (*names, *requests)
 
 
 @cython.cclass
@@ -122,20 +133,29 @@ class Answer:
     """
 
     def __init__(self, app: Any, stream: Any, operation: Operation, path_params: Any) -> None:
+        self.set(app, stream, operation, path_params)
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def set(self, app: Any, stream: Any, operation: Operation, path_params: Any) -> cython.bint:
+        """`__init__`, without the call of it: an instance is all zeros and None when it is made."""
         self._app = app
         self._stream = stream
         self._own: Any = stream if isinstance(stream, BaseStream) else None
         self._operation = operation
         self._path_params = path_params
-        self._request: Any = None
-        self._coroutine: Any = None
-        self._value: Any = None
-        self._results: Any = None
-        self._failed: Any = None
-        self._body: Any = None
-        self._body_errors: Any = None
         self._number = -1
         self._stage = _STEPS
+        if not cython.compiled:
+            self._source: Any = None
+            self._request: Any = None
+            self._coroutine: Any = None
+            self._value: Any = None
+            self._results: Any = None
+            self._failed: Any = None
+            self._body: Any = None
+            self._body_errors: Any = None
+        return True
 
     # The coroutine
 
@@ -283,10 +303,10 @@ class Answer:
                 return True
             if operation.steps:
                 self._results = [None] * len(operation.steps)
+        errors: list = []
         while operation.steps and self._number < len(operation.steps):
             step = operation.steps[self._number]
-            values: dict = {}
-            errors: list = []
+            values: list = []
             self._arguments(step, values, errors)
             if not errors:
                 self._call(step, values)
@@ -295,10 +315,10 @@ class Answer:
             if self._failed is None:
                 self._failed = {}
             self._failed[self._number] = errors
+            errors = []
             self._number += 1
         step = operation.endpoint
-        values = {}
-        errors = []
+        values = []
         self._arguments(step, values, errors)
         self._stage = _ENDPOINT
         if errors:
@@ -309,8 +329,11 @@ class Answer:
 
     @cython.cfunc
     @cython.exceptval(-1)
-    def _call(self, step: Step, values: dict) -> cython.bint:
-        coroutine = step.call(**values)
+    def _call(self, step: Step, values: list) -> cython.bint:
+        if cython.compiled:
+            coroutine = capi.call_with(step.call, values, step.names)
+        else:
+            coroutine = step.call(**dict(zip(step.names, values, strict=True)))
         if type(coroutine) is not CoroutineType:
             coroutine = self._operation.awaited(coroutine)
         self._coroutine = coroutine
@@ -318,30 +341,33 @@ class Answer:
 
     @cython.cfunc
     @cython.exceptval(-1)
-    def _arguments(self, step: Step, values: dict, errors: list) -> cython.bint:
-        """The arguments of one step, and what is wrong with them."""
+    def _arguments(self, step: Step, values: list, errors: list) -> cython.bint:
+        """The arguments of one step, in the order of its names; or what is wrong with them."""
         for item in step.results:
             result: tuple = item
             number: cython.Py_ssize_t = result[1]
             if self._failed is not None and number in self._failed:
                 errors.extend(self._failed[number])
             elif result[0] is not None:
-                values[result[0]] = self._results[number]
+                values.append(self._results[number])
         if step.parameters:
-            if self._own is not None:
-                query: bytes = self._own.query()
-                headers = self._own.headers
-            else:
-                query = self._stream.query_string
-                headers = self._stream.headers
-            extract(step.parameters, self._path_params, query, headers, values, errors)
+            if self._source is None:
+                self._source = Source.__new__(Source)
+                if self._own is not None:
+                    self._source.set(self._path_params, self._own.query(), self._own.headers)
+                else:
+                    self._source.set(self._path_params, self._stream.query_string, self._stream.headers)
+            source: Source = self._source
+            for each in step.parameters:
+                parameter: Parameter = each
+                values.append(source.read(parameter, errors))
         if step.body is not None:
             if self._body_errors:
                 errors.extend(self._body_errors)
             else:
-                values[step.body] = self._body
-        for name in step.requests:
-            values[name] = self._made_request()
+                values.append(self._body)
+        for _ in step.requests:
+            values.append(self._made_request())
         return True
 
     @cython.cfunc
@@ -405,7 +431,9 @@ class Dispatcher:
                 overrides = app.dependency_overrides
                 if overrides:
                     operation = route.operation_with(overrides)
-                return Answer(app, stream, operation, found[2])
+                answer: Answer = Answer.__new__(Answer)
+                answer.set(app, stream, operation, found[2])
+                return answer
         return app.undispatched(stream)
 
     @cython.ccall

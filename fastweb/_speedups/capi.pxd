@@ -122,3 +122,15 @@ cdef inline bytes joined(bytes first, bytes second, bytes third, bytes fourth, b
     )
     put(put(put(put(put(text_of(made), first), second), third), fourth), fifth)
     return made
+
+
+cdef extern from *:
+    """
+    static inline PyObject *fastweb_call_with(PyObject *call, PyObject *values, PyObject *names) {
+        return PyObject_Vectorcall(
+            call, ((PyListObject *)values)->ob_item, 0, PyTuple_GET_SIZE(names) ? names : NULL
+        );
+    }
+    """
+    # Call with keywords: as many values as there are names, each of them once.
+    object call_with "fastweb_call_with"(object call, list values, tuple names)

@@ -14,7 +14,21 @@ except ModuleNotFoundError:
 
 from fastweb._speedups.request import parse_cookies, parse_query
 
-__all__ = ["COOKIE", "GENERAL", "HEADER", "INTEGER", "PATH", "QUERY", "TEXT", "Parameter", "extract"]
+if cython.compiled:
+    from cython.cimports.fastweb._speedups import capi
+
+__all__ = [
+    "COOKIE",
+    "GENERAL",
+    "HEADER",
+    "INTEGER",
+    "PATH",
+    "QUERY",
+    "TEXT",
+    "Parameter",
+    "Source",
+    "extract",
+]
 
 PATH = 0
 QUERY = 1
@@ -35,6 +49,9 @@ _INTEGER = cython.declare(cython.int, 2)
 #: Longer ones may not fit a C long; the validator takes them.
 _SHORT = cython.declare(cython.Py_ssize_t, 18)
 
+#: Bytes of a query in which each name is looked for; a longer one is cut up once for all.
+_DIRECT = cython.declare(cython.Py_ssize_t, 256)
+
 
 @cython.cclass
 class Parameter:
@@ -50,17 +67,6 @@ class Parameter:
         default: () -> the value where there is none; None makes the parameter required.
         undefined: the sentinel for "no value".
     """
-
-    source: cython.int
-    kind: cython.int
-    many: cython.bint
-    name: str
-    alias: str
-    alias_bytes: bytes
-    loc: tuple
-    validate: Any
-    default: Any
-    undefined: Any
 
     def __init__(
         self,
@@ -79,6 +85,10 @@ class Parameter:
         self.name = name
         self.alias = alias
         self.alias_bytes = alias.lower().encode("latin-1", "replace")
+        #: The name as it stands in a query with nothing encoded in it; None where it cannot.
+        self.query_name: Any = None
+        if alias and alias.isascii() and not many and "=" not in alias and "&" not in alias:
+            self.query_name = alias.encode("ascii")
         self.loc = (("path", "query", "header", "cookie")[source], alias)
         self.validate = validate
         self.default = default
@@ -124,24 +134,139 @@ def _cookies(headers: Any) -> dict:
 
 
 @cython.cfunc
-@cython.inline
-def _is_integer(text: str) -> cython.bint:
-    """-?[0-9]{1,18}"""
+def _integer(text: str) -> Any:
+    """The number of a text that is -?[0-9]{1,18}; else None."""
     i: cython.Py_ssize_t
     n: cython.Py_ssize_t = len(text)
     start: cython.Py_ssize_t = 1 if n > 1 and text[0] == "-" else 0
     if n == 0 or n > _SHORT:
-        return False
+        return None
+    number: cython.longlong = 0
     for i in range(start, n):
-        if not ("0" <= text[i] <= "9"):
-            return False
-    return True
+        digit: cython.int = ord(text[i]) - 48
+        if digit < 0 or digit > 9:
+            return None
+        number = number * 10 + digit
+    return -number if start else number
 
 
-@cython.ccall
+@cython.cfunc
+@cython.exceptval(-1)
+def _is_plain(query: bytes) -> cython.bint:
+    """Whether a query is short, ASCII, and has nothing encoded in it."""
+    i: cython.Py_ssize_t
+    n: cython.Py_ssize_t = len(query)
+    if n > _DIRECT:
+        return False
+    strange: cython.uchar = 0
+    if cython.compiled:
+        text: cython.p_char = capi.text_of(query)
+        for i in range(n):
+            strange |= (text[i] == 37) | (text[i] == 43) | (cython.cast(cython.uchar, text[i]) >= 128)
+    else:
+        strange = 37 in query or 43 in query or not query.isascii()
+    return strange == 0
+
+
+@cython.cfunc
+@cython.exceptval(-2)
+def _last_value(query: bytes, name: bytes) -> cython.Py_ssize_t:
+    """Where the last value of a name begins, in a plain query; -1 for nowhere."""
+    found: cython.Py_ssize_t = -1
+    at: cython.Py_ssize_t = 0
+    size: cython.Py_ssize_t = len(name)
+    while at < len(query):
+        end: cython.Py_ssize_t = _end_of_field(query, at)
+        if end - at >= size:
+            if capi.is_at(query, at, name, size) if cython.compiled else query.startswith(name, at):
+                if end - at == size:
+                    found = end
+                elif query[at + size] == 61:  # "="
+                    found = at + size + 1
+        at = end + 1
+    return found
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(-1)
+def _end_of_field(query: bytes, at: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    end: cython.Py_ssize_t = capi.find_byte(query, at, 38) if cython.compiled else query.find(b"&", at)
+    return len(query) if end < 0 else end
+
+
+@cython.cclass
+class Source:
+    """What the parameters of one request are read from; what was cut out of it for one serves the others."""
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def set(self, path_params: Any, query: bytes, headers: Any) -> cython.bint:
+        """`extract` tells what these are."""
+        self.path_params = path_params
+        self.query = query
+        self.headers = headers
+        self.pairs: Any = None
+        self.cookies: Any = None
+        self.is_plain = -1
+        return True
+
+    @cython.cfunc
+    def read(self, parameter: Parameter, errors: list) -> Any:
+        """The value of one parameter; the parameter's `undefined` where errors were appended instead."""
+        source: cython.int = parameter.source
+        raw: Any = None
+        if source == _PATH:
+            if self.path_params is not None:
+                raw = cython.cast(dict, self.path_params).get(parameter.alias)
+        elif source == _QUERY:
+            raw = self._from_query(parameter)
+        elif source == _HEADER:
+            raw = _from_headers(self.headers, parameter.alias_bytes, parameter.many)
+        else:
+            if self.cookies is None:
+                self.cookies = _cookies(self.headers)
+            raw = cython.cast(dict, self.cookies).get(parameter.alias)
+            if parameter.many and not raw:
+                raw = None
+        if raw is None:
+            if parameter.default is None:
+                errors.append(
+                    {"type": "missing", "loc": parameter.loc, "msg": "Field required", "input": None}
+                )
+                return parameter.undefined
+            return parameter.default()
+        if type(raw) is str:
+            if parameter.kind == _TEXT:
+                return raw
+            if parameter.kind == _INTEGER:
+                number = _integer(raw)
+                if number is not None:
+                    return number
+        return parameter.validate(raw, parameter.loc, errors)
+
+    @cython.cfunc
+    def _from_query(self, parameter: Parameter) -> Any:
+        # PERF: two of two parameters are found in a plain query in a third of the time that its pairs take.
+        # Interpreted it is the other way round.
+        if cython.compiled and self.pairs is None and parameter.query_name is not None:
+            if self.is_plain < 0:
+                self.is_plain = _is_plain(self.query)
+            if self.is_plain:
+                start: cython.Py_ssize_t = _last_value(self.query, parameter.query_name)
+                if start < 0:
+                    return None
+                return self.query[start : _end_of_field(self.query, start)].decode("ascii")
+        if self.pairs is None:
+            self.pairs = parse_query(self.query)
+        if not self.pairs:
+            return None
+        return _from_pairs(self.pairs, parameter.alias, parameter.many)
+
+
 def extract(
     parameters: list, path_params: Any, query: bytes, headers: Any, values: dict, errors: list
-) -> Any:
+) -> None:
     """Fill in the arguments of one call.
 
     Arguments:
@@ -152,43 +277,10 @@ def extract(
         values: the call's keyword arguments; filled in.
         errors: FastAPI's error dicts; every one that is found is appended.
     """
-    pairs: list = None
-    cookies: dict = None
+    source: Source = Source.__new__(Source)
+    source.set(path_params, query, headers)
     for item in parameters:
         parameter: Parameter = item
-        source: cython.int = parameter.source
-        raw: Any = None
-        if source == _PATH:
-            if path_params is not None:
-                raw = cython.cast(dict, path_params).get(parameter.alias)
-        elif source == _QUERY:
-            if pairs is None:
-                pairs = parse_query(query)
-            if pairs:
-                raw = _from_pairs(pairs, parameter.alias, parameter.many)
-        elif source == _HEADER:
-            raw = _from_headers(headers, parameter.alias_bytes, parameter.many)
-        else:
-            if cookies is None:
-                cookies = _cookies(headers)
-            raw = cookies.get(parameter.alias)
-            if parameter.many and not raw:
-                raw = None
-        if raw is None:
-            if parameter.default is None:
-                errors.append(
-                    {"type": "missing", "loc": parameter.loc, "msg": "Field required", "input": None}
-                )
-            else:
-                values[parameter.name] = parameter.default()
-            continue
-        if type(raw) is str:
-            if parameter.kind == _TEXT:
-                values[parameter.name] = raw
-                continue
-            if parameter.kind == _INTEGER and _is_integer(raw):
-                values[parameter.name] = int(raw)
-                continue
-        value = parameter.validate(raw, parameter.loc, errors)
+        value = source.read(parameter, errors)
         if value is not parameter.undefined:
             values[parameter.name] = value

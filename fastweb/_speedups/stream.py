@@ -24,7 +24,7 @@ __all__ = ["BaseStream", "StreamOwner"]
 _FLAG_LENGTH = cython.declare(cython.int, HAS_LENGTH)
 
 #: A piece of a body that is as large as this is handed on as it came; smaller ones are put together.
-_PIECE: cython.Py_ssize_t = 16 * 1024
+_PIECE = cython.declare(cython.Py_ssize_t, 16 * 1024)
 
 
 @cython.cclass

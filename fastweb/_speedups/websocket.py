@@ -65,12 +65,12 @@ PING = 9
 PONG = 10
 FAILURE = 16
 
-_CONTINUATION: cython.int = 0
-_TEXT: cython.int = 1
-_BINARY: cython.int = 2
-_CLOSE: cython.int = 8
-_PING: cython.int = 9
-_PONG: cython.int = 10
+_CONTINUATION = cython.declare(cython.int, 0)
+_TEXT = cython.declare(cython.int, 1)
+_BINARY = cython.declare(cython.int, 2)
+_CLOSE = cython.declare(cython.int, 8)
+_PING = cython.declare(cython.int, 9)
+_PONG = cython.declare(cython.int, 10)
 
 # Close codes (RFC 6455 section 7.4.1).
 _PROTOCOL_ERROR = 1002

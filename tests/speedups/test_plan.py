@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastweb._speedups.plan import COOKIE, GENERAL, HEADER, INTEGER, PATH, QUERY, TEXT, Parameter, extract
+from fastweb._speedups.request import parse_query
 
 UNDEFINED = object()
 
@@ -111,3 +114,19 @@ def test_all_errors_in_order() -> None:
     )
     assert found[0] == {"p": "1"}
     assert [error["loc"] for error in found[1]] == [("query", "a"), ("path", "b")]
+
+
+_QUERIES = st.lists(
+    st.sampled_from(
+        [b"a", b"aa", b"b", b"=", b"&", b"%", b"%61", b"+", b"\xe9", b"1", b"a=1", b"&a", b"x" * 90]
+    )
+).map(b"".join)
+
+
+@given(_QUERIES, st.sampled_from(["a", "aa", "b", "1", "", "=", "a=", "&", "%", "+", "\xe9"]))
+def test_a_query_is_what_its_pairs_are(query: bytes, alias: str) -> None:
+    """However it is read: names are looked for in it, or it is cut up."""
+    found = [value for name, value in parse_query(query) if name == alias]
+    values, errors = run(parameter(QUERY, TEXT, alias=alias), query=query)
+    assert values == ({"p": found[-1]} if found else {})
+    assert [error["type"] for error in errors] == ([] if found else ["missing"])
