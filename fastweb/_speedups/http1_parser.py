@@ -809,7 +809,8 @@ class RequestParser:
             at = self._at
             stop = _find_lf(data, at, len(data)) if self._partial is None else -1
             if stop < 0:
-                if self._keep(self._max_trailers - self._size) < 0:
+                # The CR of the empty line behind the section is none of its bytes.
+                if self._keep(self._max_trailers - self._size + 1) < 0:
                     raise Refusal(431, f"the trailer fields are larger than {self._max_trailers} bytes")
                 return False
             self._size += stop + 1 - at

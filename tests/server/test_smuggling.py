@@ -621,9 +621,9 @@ def test_what_is_accepted(listen: Listen, make_app: Callable[..., Any], door: st
 # The parser by itself, cut at every byte.
 
 
-def events(*pieces: bytes) -> list[Any]:
+def events(*pieces: bytes, limits: Limits | None = None) -> list[Any]:
     """What a parser makes of them; the last is the status of its refusal, where there is one."""
-    parser = RequestParser(Limits())
+    parser = RequestParser(limits or Limits())
     found: list[Any] = []
     body = b""
     for piece in pieces:
@@ -702,20 +702,61 @@ def test_the_extensions_of_one_chunk_have_a_bound_beside_those_of_a_body() -> No
     """However large the body before it: the line of one chunk is kept until its end has come."""
     body = b"100000\r\n" + bytes(0x100000) + b"\r\n"
     for extension, expected in {
-        b";a=" + b"b" * 997 + b"\r\nx\r\n0\r\n\r\n": [HEAD, BODY, BODY, END],
-        b";a=" + b"b" * 998 + b"\r\nx\r\n0\r\n\r\n": [HEAD, BODY, 431],
-        b";a=" + b"b" * 2000: [HEAD, BODY, 431],
+        b";a=" + b"b" * 997 + b"\r\nx\r\n0\r\n\r\n": 0x100001,
+        b";a=" + b"b" * 998 + b"\r\nx\r\n0\r\n\r\n": 431,
+        b";a=" + b"b" * 2000: 431,
     }.items():
-        parser = RequestParser(Limits(chunk_extension_size=1000))
-        found: list[int] = []
-        for piece in (CHUNKED, body + b"1", extension):
-            parser.feed(piece)
-            try:
-                while (event := parser.next_event()) != MORE:
-                    found.append(event)
-            except Refusal as refusal:
-                found.append(refusal.args[0])
-        assert found == expected, len(extension)
+        last = events(CHUNKED, body + b"1", extension, limits=Limits(chunk_extension_size=1000))[-1]
+        assert (last if type(last) is int else len(last)) == expected
+
+
+#: (the bound, what it is set to, the status beyond it, a request that has so many of what it bounds)
+BOUNDS: list[tuple[str, int, int, Callable[[int], bytes]]] = [
+    ("head_size", 300, 431, lambda n: GET + HOST + b"A: " + b"b" * (n - 32) + b"\r\n\r\n"),
+    ("head_size", 300, 431, lambda n: b"\r\n" + GET + HOST + b"A: " + b"b" * (n - 34) + b"\r\n\r\n"),
+    # The fields of a second request are the same.
+    ("head_size", 300, 431, lambda n: _twice(b"x" * (n - 290), HOST + b"A: " + b"b" * 258 + b"\r\n\r\n")),
+    ("target_size", 100, 414, lambda n: b"GET /" + b"x" * (n - 1) + b" HTTP/1.1\r\n" + END_OF_HEAD),
+    ("target_size", 100, 414, lambda n: b"GET http://a/" + b"x" * (n - 9) + b" HTTP/1.1\r\n" + END_OF_HEAD),
+    ("header_count", 10, 431, lambda n: GET + b"A: b\r\n" * (n - 1) + END_OF_HEAD),
+    ("body_size", 100, 413, lambda n: POST + b"Content-Length: %d\r\n\r\n" % n + b"x" * n),
+    ("body_size", 100, 413, lambda n: CHUNKED + b"%x\r\n" % n + b"x" * n + b"\r\n0\r\n\r\n"),
+    ("body_size", 100, 413, lambda n: CHUNKED + b"1\r\nx\r\n" * n + b"0\r\n\r\n"),
+    ("chunk_extension_size", 50, 431, lambda n: CHUNKED + b"1;" + b"a" * (n - 1) + b"\r\nx\r\n0\r\n\r\n"),
+    ("chunk_extension_size", 50, 431, lambda n: CHUNKED + b"0;" + b"a" * (n - 1) + b"\r\n\r\n"),
+    # All together, of all chunks and all fields.
+    (
+        "chunk_extension_size",
+        50,
+        431,
+        lambda n: CHUNKED + b"1;a\r\nx\r\n" * 10 + b"0;" + b"a" * (n - 21) + b"\r\n\r\n",
+    ),
+    ("trailer_size", 50, 431, lambda n: CHUNKED + b"0\r\nA: " + b"b" * (n - 5) + b"\r\n\r\n"),
+    (
+        "trailer_size",
+        50,
+        431,
+        lambda n: CHUNKED + b"0\r\n" + b"A: b\r\n" * 5 + b"A: " + b"b" * (n - 35) + b"\r\n\r\n",
+    ),
+    ("trailer_count", 5, 431, lambda n: CHUNKED + b"0\r\n" + b"A: b\r\n" * n + b"\r\n"),
+]
+
+
+def _twice(more: bytes, fields: bytes) -> bytes:
+    return GET + fields + b"GET /" + more + b" HTTP/1.1\r\n" + fields
+
+
+@pytest.mark.parametrize("number", range(len(BOUNDS)))
+def test_what_is_within_a_bound_passes_and_one_more_does_not(number: int) -> None:
+    name, bound, status, make = BOUNDS[number]
+    limits = Limits(**{name: bound})
+    for count in (bound, bound + 1):
+        data = make(count)
+        cuts = [[data], [data[at : at + 1] for at in range(len(data))]]
+        cuts += [[data[:at], data[at:]] for at in range(1, len(data))]
+        for pieces in cuts:
+            last = events(*pieces, limits=limits)[-1]
+            assert last == status if count > bound else type(last) is bytes, (len(pieces), len(pieces[0]))
 
 
 def test_what_is_known_of_the_last_request_changes_nothing() -> None:
