@@ -35,9 +35,6 @@ _STALLED: Final = 0.5
 #: Seconds between two looks at whether it has.
 _LOOK: Final = 0.05
 
-#: Pieces of a body that may be sent in one turn of the loop.
-_PIECES: Final = 32
-
 NEW: Final = 0
 HEAD: Final = 1
 BODY: Final = 2
@@ -110,7 +107,7 @@ class Exchange:
         stage: how far the answer is: NEW, HEAD, BODY, TRAILERS or DONE.
     """
 
-    __slots__ = ("_head", "_last_sent", "_pieces", "_received", "_trailers", "stage", "stream")
+    __slots__ = ("_head", "_last_sent", "_received", "_trailers", "stage", "stream")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -119,8 +116,6 @@ class Exchange:
         #: The whole body was handed over.
         self._received = False
         self._last_sent = 0.0
-        #: How many of the body were sent.
-        self._pieces = 0
         #: Those that were sent, where the start has announced them.
         self._trailers: list[tuple[bytes, bytes]] | None = None
 
@@ -186,13 +181,6 @@ class Exchange:
     def head_kept(self) -> None:
         """The head waits for the body."""
 
-    async def give_way(self) -> None:
-        """Let others have their turn: while a client takes all that it is sent, `send` never waits, and a
-        loop that never turns does not even hear that the client has left."""
-        import asyncio  # our server's loop
-
-        await asyncio.sleep(0)
-
     async def body_failed(self, error: HTTPException) -> Message:
         """The body is too large, or its framing is broken: what `receive` is to do."""
         raise error
@@ -221,9 +209,6 @@ class Exchange:
                 self.start()
             self._last_sent = monotonic()
             await stream.send(body)
-            self._pieces += 1
-            if self._pieces % _PIECES == 0:
-                await self.give_way()
         elif stage == HEAD and self._trailers is None:
             self.stage = DONE
             assert self._head is not None

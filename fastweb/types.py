@@ -209,14 +209,14 @@ class WebSocketStream(Protocol):
         """Send a message, and wait for nothing.
 
         Returns:
-            False where too much is buffered: `wait_writable` before the next.
+            False where too much is buffered, or others should have their turn: `wait_writable` before the next.
 
         Raises:
             fastweb.exceptions.ClientDisconnect: it is closed.
         """
 
     async def wait_writable(self) -> None:
-        """Wait while too much is buffered.
+        """Wait while too much is buffered, and at least for one turn of the loop.
 
         Raises:
             fastweb.exceptions.ClientDisconnect: it was closed meanwhile.

@@ -43,7 +43,7 @@ def make_environ(
         path: percent-decoded; root_path is left out where it begins with it.
         headers: names in lower case.
         client: host and port.
-        server: host and port, of which the port may be None.
+        server: host and port; or a Unix socket's path and None.
         body: the file `wsgi.input`.
     """
     # A path is Unicode here; in WSGI it is its bytes, each as a character.
@@ -51,7 +51,8 @@ def make_environ(
     info = _characters(path)
     if info == root or info.startswith(root.rstrip("/") + "/"):
         info = info[len(root) :]
-    host, port = server or ("localhost", None)
+    # A Unix socket's path, with no port, is no name of a host.
+    host, port = server if server and (server[1] is not None or "/" not in server[0]) else ("localhost", None)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": root,

@@ -79,6 +79,8 @@ _TOO_BIG = 1009
 
 #: What a message that waits costs beside its bytes: so that empty ones are bounded, too.
 _OVERHEAD: cython.Py_ssize_t = 64
+#: Messages that may be written before the loop is to have a turn.
+_BURST: cython.int = 32
 
 _Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 _CancelledError = asyncio.CancelledError
@@ -648,6 +650,8 @@ class BaseWebSocket:
     _messages: Any
     _queued: cython.Py_ssize_t
     _limit: cython.Py_ssize_t
+    #: Messages that were written, modulo _BURST.
+    _written: cython.int
     _waiter: Arrival
     _waiters: list
 
@@ -667,6 +671,7 @@ class BaseWebSocket:
         self._messages = deque()
         self._queued = 0
         self._limit = limit
+        self._written = 0
         self._waiter = None
         self._waiters = []
 
@@ -780,7 +785,8 @@ class BaseWebSocket:
             # The transport has failed since the loop's last turn: connection_lost comes with the next.
             if not self.transport.is_closing():
                 raise
-        return not self.writing_paused
+        self._written = (self._written + 1) % _BURST
+        return not self.writing_paused and self._written != 0
 
     # What the subclass has.
 

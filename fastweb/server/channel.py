@@ -1,6 +1,6 @@
 """What a supervisor and a process of its own say to each other: lines of JSON over a pair of Unix sockets.
 
-    worker -> supervisor    {"ready": true, "interface": …}       it accepts connections
+    worker -> supervisor    {"ready": true, "pid": …, …}          it accepts connections
                             {"error": …, "details": …, "code": …} it cannot, and ends
                             {"retire": why}                       it asks for a successor
     supervisor -> worker    {"lend": slot}, with sockets          accept from these, too

@@ -104,7 +104,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         cast(asyncio.Transport, transport).set_write_buffer_limits(high=self.hub.limits.write_buffer)
         listening = transport.get_extra_info("sockname")
         self.client = _address(transport.get_extra_info("peername"))
-        self.server = _address(listening)
+        # A Unix socket's name is its path, as uvicorn has it; who connects to it has none.
+        self.server = (listening, None) if isinstance(listening, str) and listening else _address(listening)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
         proxies = self.hub.proxies

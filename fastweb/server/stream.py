@@ -19,6 +19,7 @@ A protocol's own stream has the methods at the end of `ServerStream`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -35,12 +36,14 @@ __all__ = ["ServerStream"]
 
 #: Bytes of a file that a thread reads at once.
 PIECE: Final = 256 * 1024
+#: Pieces of an answer that may be sent in one turn of the loop.
+_BURST: Final = 32
 
 
 class ServerStream(BaseStream):
     """What a server hands to an app: `fastweb.types.Stream`."""
 
-    __slots__ = ("_bodiless", "_left")
+    __slots__ = ("_bodiless", "_left", "_sendings")
 
     connection: Any
 
@@ -134,6 +137,7 @@ class ServerStream(BaseStream):
         self._bodiless = self.method == "HEAD" or status in (204, 304)
         #: Bytes that the body is still to have; -1 where nobody knows.
         self._left: int = 0 if self._bodiless else head.length
+        self._sendings = 0
         self.write_head(head)
 
     async def send(self, data: bytes) -> None:
@@ -150,6 +154,15 @@ class ServerStream(BaseStream):
             await self.drain()
             if self.gone:
                 raise ClientDisconnect()
+        elif self._sendings % _BURST == 0:
+            await self._give_way()
+
+    async def _give_way(self) -> None:
+        """Let the loop have a turn: while the client takes all of it nothing else here waits, and a loop that
+        never turns answers nobody else, and does not even hear that the client has left."""
+        await asyncio.sleep(0)
+        if self.gone:
+            raise ClientDisconnect()
 
     def _check_sending(self, size: int) -> None:
         """See whether so many bytes may be sent now, and count them."""
@@ -159,6 +172,7 @@ class ServerStream(BaseStream):
             raise RuntimeError(
                 "the answer is finished" if self.started else "the answer has not been started"
             )
+        self._sendings += 1
         if not self._bodiless:
             if self._left >= 0:
                 if size > self._left:
@@ -190,6 +204,8 @@ class ServerStream(BaseStream):
                 self.sent -= count
                 self.abort()
             raise
+        if self._sendings % _BURST == 0:
+            await self._give_way()
 
     def finish(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         """End the answer; see `fastweb.types.Stream.finish`.

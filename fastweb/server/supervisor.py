@@ -390,15 +390,16 @@ class Supervisor:
                     counters_fd=self._counters.fd,
                     row=worker.row,
                 )
-                self._started(worker, start_module("fastweb.server.worker_process", order))
+                self._started(worker, start_module("fastweb.server.worker_process", order).pid)
         self._workers.append(worker)
         self._selector.register(channel, selectors.EVENT_READ, lambda: self._hear(worker))
         if self._new_server is not None or self._listeners.handed:
             channel.send({"keep": True})
         return worker
 
-    def _started(self, worker: Worker, process: Process) -> None:
-        worker.process = process
+    def _started(self, worker: Worker, pid: int) -> None:
+        process = worker.process = Process(pid)
+        process.returncode = self._orphans.pop(pid, None)
         if self._counters is not None:
             self._counters.give(worker.row, process.pid)
         if worker.stage == "leaving":  # It was told before it could hear.
@@ -418,6 +419,8 @@ class Supervisor:
     def _said(self, worker: Worker, message: dict[str, Any]) -> None:
         if "ready" in message:
             self._interface = message.get("interface", "")
+            if worker.process is None and "pid" in message:
+                self._started(worker, message["pid"])  # It was quicker than the template, who says so, too.
             self._on_ready(worker)
         elif "error" in message:
             if not self._stopping:
@@ -435,8 +438,6 @@ class Supervisor:
                 worker.retire_at = time.monotonic()
 
     def _on_ready(self, worker: Worker) -> None:
-        if worker.process is None and self._template is not None:
-            self._hear_template(self._template)  # Which process it is was said before.
         if worker.stage != "starting":
             return
         worker.stage = "ready"
@@ -584,10 +585,8 @@ class Supervisor:
         for message, _ in template.channel.receive():
             if "forked" in message:
                 worker = template.pending.pop(message["id"], None)
-                if worker is not None:
-                    process = Process(message["forked"])
-                    process.returncode = self._orphans.pop(process.pid, None)
-                    self._started(worker, process)
+                if worker is not None and worker.process is None:
+                    self._started(worker, message["forked"])
             elif "ready" in message:
                 old, self._template, self._next_template = self._template, template, None
                 template.ready = True

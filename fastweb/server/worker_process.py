@@ -168,7 +168,7 @@ def _serve(order: Order, load: Callable[[Config], StreamApp], channel: Channel) 
 
         loop.add_reader(order.life_fd, supervisor_gone)
         loop.add_reader(channel.fileno(), hear)
-        channel.send({"ready": True, "interface": interface_name(server.app)})
+        channel.send({"ready": True, "interface": interface_name(server.app), "pid": os.getpid()})
 
     def stopping(_: Server) -> None:
         # Whoever told it to: from now on, its slot is another's.

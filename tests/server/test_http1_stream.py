@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,6 +26,39 @@ PLAIN = Head(200, ((b"content-type", b"text/plain"),))
 
 def get(path: str = "/", *fields: str, method: str = "GET", version: str = "1.1") -> bytes:
     return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: a", *fields, "", ""]).encode()
+
+
+# Pieces
+
+
+def turns_within(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """Set in the loop's next turn."""
+    turned = asyncio.Event()
+    loop.call_soon(turned.set)
+    return turned
+
+
+@pytest.mark.parametrize("path", ["/pieces", "/files", "/empty"])
+def test_who_never_waits_gives_others_their_turn(
+    listen: Listen, make_app: Callable[..., Any], large: BinaryIO, path: str
+) -> None:
+    """The client takes all that comes, so there is nothing to wait for."""
+    sent: list[int] = []
+
+    async def pour(stream: Any) -> None:
+        stream.start(200, [])
+        turned = turns_within(asyncio.get_running_loop())
+        while not turned.is_set() and len(sent) < 1000:
+            sent.append(1)
+            if path == "/files" and sys.platform == "linux":
+                await stream.send_file(large, 0, 20_000)
+            else:
+                await stream.send(b"" if path == "/empty" else b"piece")
+        stream.finish()
+
+    client = listen(make_app({path: pour}), write_buffer=1 << 30).connect().send(get(path))
+    client.answer()
+    assert len(sent) < 1000
 
 
 # Interim answers

@@ -94,6 +94,16 @@ class Sockets:
             await stream.send(message)
         self.seen.append((stream.close_code, stream.close_reason))
 
+    async def hurry(self, stream: Any) -> None:
+        stream.accept(None, [])
+        turned = asyncio.Event()
+        asyncio.get_running_loop().call_soon(turned.set)
+        sent = 0
+        while not turned.is_set() and sent < 1000:
+            await stream.send("message")
+            sent += 1
+        self.seen.append(sent)
+
     async def head(self, stream: Any) -> None:
         stream.accept(None, [])
         seen = (stream.path, stream.raw_path, stream.query_string, stream.scheme, stream.http_version)
@@ -582,6 +592,13 @@ def test_send_waits_for_a_slow_client_and_hears_of_its_end(server: LoopServer, a
     assert server.call(app.streams[0].transport.get_write_buffer_size) == size
     client.send(frame(CLOSE, b"\x03\xe9"))
     server.until(lambda: app.seen == [("poured", 1001)])
+
+
+def test_who_never_waits_gives_others_their_turn(listen: Listen, app: Sockets) -> None:
+    server = listen(app, write_buffer=1 << 30)
+    shake(server, "/hurry")
+    server.until(lambda: app.seen)
+    assert app.seen[0] < 1000
 
 
 def test_all_who_wait_hear_of_the_end(server: LoopServer, app: Sockets) -> None:
