@@ -81,7 +81,8 @@ class Worker:
     """A worker as its supervisor sees it.
 
     Attributes:
-        process: None until the template has said which one it is.
+        process: None until the template has said which one it is: before that it may be no child of ours.
+        announced: its number, as it says itself.
         replaces: the one that leaves once this is ready.
         kill_at: when it is killed, if it has not left by then.
         retire_at: when it is to get a successor, since it asked for one.
@@ -93,6 +94,7 @@ class Worker:
         self.channel = channel
         self.row = row
         self.process: Process | None = None
+        self.announced = 0
         self.stage = "starting"
         self.ready_since = 0.0
         self.replaces: Worker | None = None
@@ -102,7 +104,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        return self.process.pid if self.process is not None else 0
+        return self.process.pid if self.process is not None else self.announced
 
     def leave(self, within: float) -> None:
         """Tell it to; after so many seconds, it is to be killed."""

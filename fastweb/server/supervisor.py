@@ -419,8 +419,7 @@ class Supervisor:
     def _said(self, worker: Worker, message: dict[str, Any]) -> None:
         if "ready" in message:
             self._interface = message.get("interface", "")
-            if worker.process is None and "pid" in message:
-                self._started(worker, message["pid"])  # It was quicker than the template, who says so, too.
+            worker.announced = message.get("pid", 0)  # It may be quicker than the template, who says so, too.
             self._on_ready(worker)
         elif "error" in message:
             if not self._stopping:
@@ -585,7 +584,7 @@ class Supervisor:
         for message, _ in template.channel.receive():
             if "forked" in message:
                 worker = template.pending.pop(message["id"], None)
-                if worker is not None and worker.process is None:
+                if worker is not None:
                     self._started(worker, message["forked"])
             elif "ready" in message:
                 old, self._template, self._next_template = self._template, template, None

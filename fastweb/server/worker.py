@@ -264,7 +264,7 @@ class Server:
             if not await _unless(self._force, connections.wait_closed(config.graceful_timeout)):
                 self.exit_code = 1
             elif len(connections):
-                logger.warning("Cut off %d connections: their grace is over", len(connections))
+                logger.warning("The grace is over: cut off connections: %d", len(connections))
         finally:
             for server in servers:
                 server.close()
