@@ -209,7 +209,8 @@ class WebSocketStream(Protocol):
         """Send a message, and wait for nothing.
 
         Returns:
-            False where too much is buffered, or others should have their turn: `wait_writable` before the next.
+            False where too much is buffered, or others are to have their turn: `wait_writable` before the
+            next.
 
         Raises:
             fastweb.exceptions.ClientDisconnect: it is closed.

@@ -203,8 +203,13 @@ class PidFile:
         """
         if self._path is not None:
             new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-            new.write_text(f"{os.getpid()}\n")
-            new.replace(self._path)
+            try:
+                new.write_text(f"{os.getpid()}\n")
+                new.replace(self._path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    new.unlink()  # the disk was full, perhaps
+                raise
 
     def remove(self) -> None:
         """Remove it, if it still names this process."""

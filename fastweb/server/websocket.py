@@ -228,9 +228,9 @@ class WebSocketConnection(BaseWebSocket, asyncio.Protocol):
         raise RuntimeError("this WebSocket has not been accepted")
 
     async def wait_writable(self) -> None:
-        """Wait while more than `Limits.write_buffer` is still to be taken by the client; where there is not so
-        much, for a turn of the loop: one that never turns answers nobody else, and does not even hear that the
-        client has left.
+        """Wait while more than `Limits.write_buffer` is still to be taken by the client; where there is not
+        so much, for a turn of the loop: one that never turns answers nobody else, and does not even hear that
+        the client has left.
 
         Raises:
             ClientDisconnect: it was closed meanwhile.
