@@ -72,5 +72,10 @@ cdef class Dispatcher:
     cdef Py_ssize_t _count
     cdef bint _direct
 
+    cdef dict _settings
+    cdef object _router
+    cdef dict _router_settings
+
+    cdef object _setting(self, str name)
     cpdef open(self, object stream)
     cpdef tuple find(self, object stream)

@@ -380,13 +380,18 @@ class Answer:
     @cython.exceptval(-1)
     def _read_body(self) -> cython.bint:
         """Read the body, where it is here and is what most are: some JSON."""
-        stream = self._stream
-        if not stream.body_complete:
-            return False
-        body = stream.body
+        own: BaseStream = self._own
+        if own is not None:
+            complete: cython.bint = own.body_complete
+            body = own.whole() if complete else b""
+            headers = own.headers
+        else:
+            complete = self._stream.body_complete
+            body = self._stream.body if complete else b""
+            headers = self._stream.headers
         if not body:
             return False
-        for field in stream.headers:
+        for field in headers:
             if field[0] == b"content-type":
                 if field[1] != _JSON:
                     return False
@@ -399,6 +404,12 @@ class Answer:
         except (ValueError, RecursionError):
             return False  # the general way says what is wrong with it
         return True
+
+
+def _attributes(owner: Any) -> dict:
+    """The attributes of an instance itself, as they are from now on; nothing where they are in no dict."""
+    found = getattr(owner, "__dict__", None)
+    return found if type(found) is dict else {}
 
 
 @cython.cclass
@@ -414,6 +425,10 @@ class Dispatcher:
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        # PERF: to look into the dict of an instance takes 60 instructions, to ask for an attribute 200.
+        self._settings: dict = _attributes(app)
+        self._router: Any = None
+        self._router_settings: dict = {}
         self._direct = False
         self._matcher: Any = None
         self._routes: Any = None
@@ -424,11 +439,11 @@ class Dispatcher:
         """Take a request (`fastweb.types.StreamApp.open_stream`)."""
         app = self._app
         found: tuple = self.find(stream)
-        if found[0] == _FULL and self._direct and not app.user_middleware:
+        if found[0] == _FULL and self._direct and not self._setting("user_middleware"):
             route = found[1]
             operation = route.operation
             if operation is not None:
-                overrides = app.dependency_overrides
+                overrides = self._setting("dependency_overrides")
                 if overrides:
                     operation = route.operation_with(overrides)
                 answer: Answer = Answer.__new__(Answer)
@@ -440,9 +455,15 @@ class Dispatcher:
     def find(self, stream: Any) -> tuple:
         """Which route answers; see `fastweb._speedups.router.Matcher.match`."""
         app = self._app
-        router = app.router
-        if router.routes is not self._routes or len(self._routes) != self._count:
-            self._routes = router.routes
+        router = self._setting("router")
+        if router is not self._router:
+            self._router = router
+            self._router_settings = _attributes(router)
+        routes = self._router_settings.get("routes")
+        if routes is None:
+            routes = router.routes
+        if routes is not self._routes or len(self._routes) != self._count:
+            self._routes = routes
             self._count = len(self._routes)
             self._matcher = router.matcher()
             self._direct = app.is_direct()
@@ -453,7 +474,13 @@ class Dispatcher:
         else:
             method = stream.method
             path = stream.path
-        if app.root_path:
+        if self._setting("root_path"):
             path = app.path_within(path)
         found: tuple = self._matcher.match(method, path)
         return found
+
+    @cython.cfunc
+    def _setting(self, name: str) -> Any:
+        """An attribute of the app."""
+        value = self._settings.get(name)
+        return getattr(self._app, name) if value is None else value

@@ -698,3 +698,31 @@ class AnyProof(Proof):
 
 
 _MISSING: Any = object()
+
+
+@cython.cclass
+class ProvenDump:
+    """Makes the JSON of what is proven, and leaves what is not.
+
+    PERF: in place of two Python functions, 1,300 instructions of the 24,000 that a small POST takes.
+
+    Arguments:
+        find: gives a proof's `dump`, when the first value comes.
+        otherwise: makes the JSON of what that makes None of.
+    """
+
+    find: Any
+    first: Any
+    otherwise: Any
+
+    def __init__(self, find: Any, otherwise: Any) -> None:
+        self.find = find
+        self.first = None
+        self.otherwise = otherwise
+
+    def dump(self, value: Any) -> Any:
+        """The JSON of a value; raises what `otherwise` raises."""
+        if self.first is None:
+            self.first = self.find()
+        document = self.first(value)
+        return self.otherwise(value) if document is None else document

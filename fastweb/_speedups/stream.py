@@ -150,6 +150,11 @@ class BaseStream:
     @property
     def body(self) -> Any:
         """What has come of the body and was not taken."""
+        return self.whole()
+
+    @cython.cfunc
+    def whole(self) -> Any:
+        """`body`."""
         if self._pieces is not None:
             self._buffer = b"".join([self._buffer, *self._pieces])
             self._pieces = None

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from fastweb._speedups.answer import Operation
 from fastweb._speedups.response import Head
+from fastweb._speedups.serializer import ProvenDump
 from fastweb.concurrency import run_in_threadpool
 from fastweb.datastructures import Default, DefaultPlaceholder, value_of
 from fastweb.dependencies.calls import describe, return_annotation_of, yields
@@ -421,12 +422,7 @@ class APIRoute(Route):
 
         PERF: a list of 20 models takes 3.15 µs of our time in place of 3.45, a small model 0.15 less.
         """
-        dump, validate_and_dump = serializer.dump_proven, self._encode_model
-
-        def encode(result: Any) -> bytes:
-            made = dump(result)
-            return validate_and_dump(result) if made is None else made
-
+        encode: Callable[[Any], bytes] = ProvenDump(serializer.proven_dump, self._encode_model).dump
         return encode
 
     def _encode_text(self, result: Any) -> bytes:

@@ -115,6 +115,10 @@ class Serializer:
         """Whether the value is known, without validation, to be exactly of the annotation."""
         return (self._prover or self._prepare()).proves(value)
 
+    def proven_dump(self) -> Callable[[Any], bytes | None]:
+        """`dump_proven`, without what finds out how."""
+        return (self._prover or self._prepare()).dump
+
     def dump_proven(self, value: Any) -> bytes | None:
         """The JSON of a value that `proves` is true of, by alias; None of any other."""
         return (self._prover or self._prepare()).dump(value)
