@@ -168,12 +168,8 @@ sys.exit(_run_portable(Config(app="main:app", app_dir=".", port=0, reload=True))
     server = start("-c", code).ready()
     first = server.get()
 
-    def changed() -> bool:
-        (app_dir / "main.py").touch()
-        time.sleep(0.2)
-        return bool(server.err.count("fastweb   ") >= 2)
-
-    server.until(changed)
+    (app_dir / "main.py").touch()
+    server.until(lambda: server.err.count("fastweb   ") >= 2)
     assert first.isdigit()
     os.killpg(server.process.pid, signal.SIGINT)
     assert server.wait() == 0
