@@ -6,8 +6,8 @@
             Sec-WebSocket-Version: 13                     Sec-WebSocket-Accept: SHA-1 of key and GUID
             Sec-WebSocket-Key: 16 bytes in base64
 
-A request that asks for anything less (another method, HTTP/1.0, no Connection: upgrade) asks for no
-WebSocket, and is answered as if it had not asked. One that does, and is wrong, is refused.
+A request that asks for anything less (another method, HTTP/1.0, no Connection: upgrade, neither version nor
+key) asks for no WebSocket, and is answered as if it had not asked. One that does, and is wrong, is refused.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ def is_handshake(stream: Any) -> bool:
         and stream.http_version == "1.1"
         and "websocket" in (item.lower() for item in _items(stream, b"upgrade"))
         and "upgrade" in (item.lower() for item in _items(stream, b"connection"))
+        # The drafts before the RFC had neither.
+        and bool(_values(stream, b"sec-websocket-version") or _values(stream, b"sec-websocket-key"))
         # What has a body is no handshake: nobody is to disagree about where it ends.
         and not _values(stream, b"transfer-encoding")
         and _values(stream, b"content-length") in ([], ["0"])

@@ -349,6 +349,7 @@ def test_a_wrong_handshake_is_refused(
         head(Connection=None),
         head(Upgrade="h2c"),
         head(Upgrade=None),
+        head(**{"Sec-WebSocket-Version": None, "Sec-WebSocket-Key": None}),
         head().replace(b"GET", b"POST"),
         head().replace(b"HTTP/1.1", b"HTTP/1.0"),
         head(**{"Content-Length": "5"}) + b"hello",
