@@ -332,6 +332,8 @@ class Answer:
     def _call(self, step: Step, values: list) -> cython.bint:
         if cython.compiled:
             coroutine = capi.call_with(step.call, values, step.names)
+        elif not values:
+            coroutine = step.call()
         else:
             coroutine = step.call(**dict(zip(step.names, values, strict=True)))
         if type(coroutine) is not CoroutineType:
@@ -426,6 +428,7 @@ class Dispatcher:
     def __init__(self, app: Any) -> None:
         self._app = app
         # PERF: to look into the dict of an instance takes 60 instructions, to ask for an attribute 200.
+        # Interpreted it is the other way round.
         self._settings: dict = _attributes(app)
         self._router: Any = None
         self._router_settings: dict = {}
@@ -439,11 +442,17 @@ class Dispatcher:
         """Take a request (`fastweb.types.StreamApp.open_stream`)."""
         app = self._app
         found: tuple = self.find(stream)
-        if found[0] == _FULL and self._direct and not self._setting("user_middleware"):
+        if (
+            found[0] == _FULL
+            and self._direct
+            and not (self._setting("user_middleware") if cython.compiled else app.user_middleware)
+        ):
             route = found[1]
             operation = route.operation
             if operation is not None:
-                overrides = self._setting("dependency_overrides")
+                overrides = (
+                    self._setting("dependency_overrides") if cython.compiled else app.dependency_overrides
+                )
                 if overrides:
                     operation = route.operation_with(overrides)
                 answer: Answer = Answer.__new__(Answer)
@@ -455,7 +464,7 @@ class Dispatcher:
     def find(self, stream: Any) -> tuple:
         """Which route answers; see `fastweb._speedups.router.Matcher.match`."""
         app = self._app
-        router = self._setting("router")
+        router = self._setting("router") if cython.compiled else app.router
         if router is not self._router:
             self._router = router
             self._router_settings = _attributes(router)
@@ -474,7 +483,7 @@ class Dispatcher:
         else:
             method = stream.method
             path = stream.path
-        if self._setting("root_path"):
+        if self._setting("root_path") if cython.compiled else app.root_path:
             path = app.path_within(path)
         found: tuple = self._matcher.match(method, path)
         return found
