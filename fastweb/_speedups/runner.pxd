@@ -12,11 +12,13 @@ cdef class Carrier:
     cdef object _task
     cdef object _stream
     cdef object _outcome
+    cdef object _raised
     cdef bint _parked
     cdef bint _attached
     cdef bint _ended
 
     cdef object _step(self, object step, object value)
+    cpdef bint go_on(self, object waited, object loop) except? -1
     cdef bint _finished(self, object error) except? -1
 
 

@@ -26,7 +26,8 @@ for one is an `Arrival`, a future of our own making.
 
 PERF: an asyncio.Future schedules the Task that waits for it, so the message is handled in the loop's next
 turn, after another look at all sockets. An Arrival steps the Task at once, in the callback that brought the
-message.
+message; up to Python 3.11 even its coroutine alone, as long as that waits for nothing but messages
+(`fastweb._speedups.runner.Carrier.go_on`).
 """
 
 import asyncio
@@ -38,6 +39,9 @@ try:
     import cython
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
+
+from fastweb._speedups.runner import EAGER, Carrier
+from fastweb._speedups.runner import _current_tasks as _tasks_of_loops
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING
@@ -78,14 +82,17 @@ _INVALID_DATA = 1007
 _TOO_BIG = 1009
 
 #: What a message that waits costs beside its bytes: so that empty ones are bounded, too.
-_OVERHEAD: cython.Py_ssize_t = 64
+_OVERHEAD = cython.declare(cython.Py_ssize_t, 64)
 #: Messages that may be written before the loop is to have a turn.
-_BURST: cython.int = 32
+_BURST = cython.declare(cython.int, 32)
 
 _Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 _CancelledError = asyncio.CancelledError
 _InvalidStateError = asyncio.InvalidStateError
+_Task: Any = asyncio.Task
 _current_task = asyncio.current_task
+_current_tasks: dict = _tasks_of_loops
+_EAGER = cython.declare(cython.bint, EAGER)
 
 
 def is_close_code(code: int) -> bool:
@@ -518,6 +525,14 @@ class FrameParser:
         return Event(FAILURE, b"", code, reason)
 
 
+@cython.cfunc
+@cython.inline
+@cython.exceptval(-1)
+def _is_idle(loop: Any) -> cython.bint:
+    """Whether no Task runs."""
+    return _current_task(loop) is None if _EAGER else loop not in _current_tasks
+
+
 @cython.cclass
 class Arrival:
     """The wait for a message: `await` gives it, or None where there will be none.
@@ -533,6 +548,10 @@ class Arrival:
     _done: cython.bint
     _cancelled: cython.bint
     _words: Any
+    #: Carries the coroutine that waits for it, where nothing but a Task stands behind.
+    _carrier: Carrier
+    _stepping: cython.bint
+    _asked: cython.bint
 
     def __init__(self, socket: Any) -> None:
         self._asyncio_future_blocking: Any = None
@@ -542,6 +561,9 @@ class Arrival:
         self._done = False
         self._cancelled = False
         self._words = None
+        self._carrier = None
+        self._stepping = False
+        self._asked = False
 
     def __await__(self) -> Any:
         return self
@@ -553,6 +575,9 @@ class Arrival:
         socket: BaseWebSocket = self._socket
         message = socket.take()
         if message is not None or socket.closed:
+            self._asyncio_future_blocking = None
+            if socket._free is None:
+                socket._free = self
             raise StopIteration(message)
         self._done = False
         self._asyncio_future_blocking = True
@@ -570,11 +595,13 @@ class Arrival:
         else:
             self._callback = callback
             self._context = context
+            self._carrier = _carrier_of(callback)
 
     def remove_done_callback(self, callback: Any) -> int:
         found = self._callback is not None and self._callback == callback
         if found:
             self._callback = None
+            self._carrier = None
         return int(found)
 
     def done(self) -> bool:
@@ -584,6 +611,10 @@ class Arrival:
         return self._cancelled
 
     def cancel(self, msg: Any = None) -> bool:
+        if self._stepping:
+            # The Task does not know that it runs, and takes it for waiting: it is to cancel its next step.
+            self._asked = True
+            return False
         if self._done:
             return False
         self._cancelled = True
@@ -605,18 +636,44 @@ class Arrival:
     @cython.ccall
     def wake(self, at_once: cython.bint) -> Any:
         """Let the Task go on: now, where no other runs, or in the loop's next turn."""
+        loop = self._socket.loop
+        carrier: Carrier = self._carrier
+        at_once = at_once and _is_idle(loop)
         self._done = True
+        if at_once and carrier is not None:
+            self._stepping = True
+            self._asked = False
+            try:
+                again: cython.bint = carrier.go_on(self, loop)
+            finally:
+                self._stepping = False
+            if again and not self._asked:
+                return
+            if again:
+                # It was cancelled while it ran: its Task has to hear of that, and of what it waits for.
+                carrier._first = self
+                self._socket.remove_waiter(self)
+            self._done = True
         callback = self._callback
         context = self._context
         self._callback = None
         self._context = None
+        self._carrier = None
         if callback is None:
             return
-        loop = self._socket.loop
-        if at_once and context is not None and _current_task(loop) is None:
+        if at_once and context is not None:
             context.run(callback, self)
         else:
             loop.call_soon(callback, self, context=context)
+
+
+def _carrier_of(callback: Any) -> Any:
+    """What carries the coroutine of the Task that has itself called back so; None where nothing does."""
+    task = getattr(callback, "__self__", None)
+    if type(task) is not _Task:
+        return None
+    carrier = task.get_coro()
+    return carrier if type(carrier) is Carrier and carrier.carries else None
 
 
 @cython.cclass
@@ -654,6 +711,8 @@ class BaseWebSocket:
     _written: cython.int
     _waiter: Arrival
     _waiters: list
+    #: One that was waited for, for the next.
+    _free: Arrival
 
     def __init__(self, loop: Any, hub: Any, limit: cython.Py_ssize_t) -> None:
         self.loop = loop
@@ -674,6 +733,7 @@ class BaseWebSocket:
         self._written = 0
         self._waiter = None
         self._waiters = []
+        self._free = None
 
     # Receiving
 
@@ -729,7 +789,11 @@ class BaseWebSocket:
 
     def receive(self) -> Any:
         """What to await for the next message (`fastweb.types.WebSocketStream.receive`)."""
-        return Arrival(self)
+        arrival: Arrival = self._free
+        if arrival is None:
+            return Arrival(self)
+        self._free = None
+        return arrival
 
     @cython.ccall
     def add_waiter(self, waiter: Arrival) -> Any:

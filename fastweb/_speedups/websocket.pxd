@@ -1,0 +1,3 @@
+"""What of the runner steps a coroutine that waits for a message."""
+
+from fastweb._speedups.runner cimport Carrier

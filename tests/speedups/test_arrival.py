@@ -1,0 +1,239 @@
+"""The wait for a WebSocket's message (`Arrival`), with all that may stand between it and a Task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from typing import Any
+
+import anyio
+import pytest
+
+from fastweb._speedups.runner import Runner
+from fastweb._speedups.websocket import BaseWebSocket, FrameParser, mask
+
+KEY = b"abcd"
+CONTEXT: ContextVar[str] = ContextVar("CONTEXT", default="none")
+Endpoint = Callable[["Socket"], Coroutine[Any, Any, None]]
+
+
+class Transport:
+    def __init__(self, sent: list[bytes]) -> None:
+        self.sent = sent
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data[2:])
+
+
+class Hub:
+    now = 0.0
+
+
+class Socket(BaseWebSocket):
+    """A WebSocket that is open, with no connection behind it."""
+
+    def __init__(self) -> None:
+        super().__init__(asyncio.get_running_loop(), Hub(), 10_000)
+        self.sent: list[bytes] = []
+        self.transport = Transport(self.sent)
+        self.parser = FrameParser(10_000)
+        self.accepted = True
+        self.outcome: Any = "none yet"
+
+    def ended(self, error: BaseException | None) -> None:
+        self.outcome = error
+
+    async def get(self) -> Any:
+        """What `WebSocket.receive_text` awaits, one coroutine deeper."""
+        return await self.receive()
+
+    async def feed(self, *texts: str) -> None:
+        """Let messages come, each in a turn of the loop where no Task runs."""
+        for text in texts:
+            data = text.encode()
+            frame = bytes((0x81, 0x80 | len(data))) + KEY + mask(data, KEY)
+            self.loop.call_soon(self.data_received, frame)
+            await settle()
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def echo_all(socket: Socket) -> None:
+    while (text := await socket.get()) != "end":
+        socket.write(text)
+
+
+async def timeouts(socket: Socket) -> None:
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await socket.get()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(socket.get(), 0.001)
+        async with asyncio.timeout(10):
+            socket.write(await socket.get())
+        socket.write(await asyncio.wait_for(socket.get(), 10))
+
+
+async def bare_waits(socket: Socket) -> None:
+    for _ in range(2):
+        socket.write(await asyncio.wait_for(socket.receive(), 10))
+        socket.write((await asyncio.gather(socket.receive()))[0])
+
+
+async def anyio_scopes(socket: Socket) -> None:
+    for _ in range(2):
+        with anyio.move_on_after(0.001) as scope:
+            await socket.get()
+        assert scope.cancelled_caught
+        with anyio.CancelScope() as scope:
+            socket.write(await socket.get())
+            scope.cancel()
+            await socket.get()
+        assert scope.cancelled_caught
+        socket.write(await socket.get())
+
+
+async def self_cancelled(socket: Socket) -> None:
+    for _ in range(2):
+        socket.write(await socket.get())
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await socket.get()
+        assert task.uncancel() == 0
+        socket.write(await socket.get())
+
+
+async def sleeps_between(socket: Socket) -> None:
+    for delay in (0, 0.001, 0, 0.001):
+        socket.write(await socket.get())
+        await asyncio.sleep(delay)
+
+
+async def groups(socket: Socket) -> None:
+    async def child() -> None:
+        socket.write(await socket.get())
+
+    socket.write(await socket.get())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(child())
+        group.create_task(child())
+    socket.write(await socket.get())
+
+
+async def with_a_queue(socket: Socket) -> None:
+    queue: asyncio.Queue[str] = asyncio.Queue()
+
+    async def reader() -> None:
+        for _ in range(3):
+            queue.put_nowait(await socket.get())
+
+    async def writer() -> None:
+        for _ in range(3):
+            socket.write(await queue.get())
+
+    await asyncio.gather(reader(), writer())
+    socket.write(await socket.get())
+
+
+async def contexts(socket: Socket) -> None:
+    CONTEXT.set("first")
+    for text in "abcd":
+        assert await socket.get() == text
+        socket.write(text if CONTEXT.get() == ("first" if text == "a" else "later") else "lost")
+        CONTEXT.set("later")
+        assert asyncio.current_task() in asyncio.all_tasks()
+
+
+async def two_loans(socket: Socket) -> None:
+    for _ in range(2):
+        one, other = socket.receive(), socket.receive()
+        assert not asyncio.isfuture(one)
+        socket.write(await other)
+        socket.write(await one)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        timeouts,
+        bare_waits,
+        anyio_scopes,
+        self_cancelled,
+        sleeps_between,
+        groups,
+        with_a_queue,
+        contexts,
+        two_loans,
+        pytest.param(echo_all, id="echo"),
+    ],
+)
+@pytest.mark.parametrize("own_task", [False, True])
+def test_each_message_arrives_once_and_in_order(endpoint: Endpoint, own_task: bool) -> None:
+    async def main() -> None:
+        socket = Socket()
+        if own_task:
+            task = asyncio.create_task(endpoint(socket))
+            task.add_done_callback(lambda task: socket.ended(task.exception()))
+        else:
+            asyncio.get_running_loop().call_soon(Runner(socket.loop).run, endpoint(socket), socket)
+        for text in "abcd":
+            await asyncio.sleep(0.01)
+            await socket.feed(text)
+        await asyncio.sleep(0.01)
+        await socket.feed("end")
+        await asyncio.sleep(0.01)
+        assert (socket.sent, socket.outcome) == ([b"a", b"b", b"c", b"d"], None)
+        assert CONTEXT.get() == "none"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("messages", [0, 1, 3])
+def test_it_is_cancelled_from_outside_wherever_it_waits(messages: int) -> None:
+    async def main() -> None:
+        socket = Socket()
+        runner = Runner(socket.loop)
+        socket.loop.call_soon(runner.run, echo_all(socket), socket)
+        await settle()
+        await socket.feed(*"abc"[:messages])
+        [task] = runner.tasks
+        task.cancel("why")
+        await settle()
+        assert isinstance(socket.outcome, asyncio.CancelledError)
+        assert socket.outcome.args == ("why",)
+        assert (task.cancelled(), runner.tasks) == (True, {})
+        # Nobody waits any more, and nothing is lost.
+        await socket.feed("left")
+        assert await socket.receive() == "left"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), None])
+def test_what_it_ends_with_reaches_the_stream_and_the_task(error: Exception | None) -> None:
+    async def endpoint(socket: Socket) -> None:
+        await socket.get()
+        await socket.get()
+        if error is not None:
+            raise error
+
+    async def main() -> None:
+        socket = Socket()
+        runner = Runner(socket.loop)
+        socket.loop.call_soon(runner.run, endpoint(socket), socket)
+        await settle()
+        [task] = runner.tasks
+        await socket.feed("a", "b")
+        assert socket.outcome is error
+        assert task.done()
+        assert task.exception() is error
+        assert runner.tasks == {}
+
+    asyncio.run(main())
