@@ -14,8 +14,6 @@ import pytest
 
 from fastweb._speedups.response import Head
 
-pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx")
-
 CONFIG = """
 daemon off;
 master_process off;
@@ -60,6 +58,8 @@ def free_port() -> int:
 @pytest.fixture
 def nginx(tmp_path: Path) -> Iterator[Callable[[str], int]]:
     """Start nginx in front of an upstream; its port."""
+    if shutil.which("nginx") is None:
+        pytest.fail("these tests need a proxy: install nginx (Debian: apt-get install nginx-light)")
     started: list[subprocess.Popen[bytes]] = []
 
     def nginx(upstream: str) -> int:

@@ -466,14 +466,21 @@ def test_wrong_files_end_the_start(serve: Callable[..., Any], workers: int) -> N
 # --- Clients that are not ours ---
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def program(name: str) -> str:
+    """Where a program is that a test needs."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.fail(f"this test needs {name}: install it (Debian: apt-get install {name})")
+    return found
+
+
 def test_curl(start: Callable[..., Any], both: str, authorities: str) -> None:
     options = ["--ssl-certfile", both, "--port", "0", "--no-access-log"]
     server = start("-m", "fastweb", "run", "main:app", "--workers", "2", *options)
     server.until(lambda: "https://127.0.0.1:" in server.err)
     port = server.err.partition("https://127.0.0.1:")[2].split()[0]
     done = subprocess.run(
-        ["curl", "-sS", "--cacert", authorities, *[f"https://localhost:{port}/options"] * 3],
+        [program("curl"), "-sS", "--cacert", authorities, *[f"https://localhost:{port}/options"] * 3],
         capture_output=True,
         text=True,
         timeout=30,
@@ -484,10 +491,9 @@ def test_curl(start: Callable[..., Any], both: str, authorities: str) -> None:
     assert server.stop() == 0
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl")
 def test_openssl(host: Callable[..., Any], make_app: Any, both: str, authorities: str) -> None:
     server = host(make_app({"/": tell}), port=0, ssl_certfile=both)
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile", authorities]
+    command = [program("openssl"), "s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile", authorities]
     done = subprocess.run(
         [*command, "-servername", "localhost", "-alpn", "http/1.1", "-ign_eof"],
         input="GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
