@@ -427,8 +427,8 @@ class Dispatcher:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        # PERF: to look into the dict of an instance takes 60 instructions, to ask for an attribute 200.
-        # Interpreted it is the other way round.
+        # PERF: compiled, to look into the dict of an instance takes less than to ask for an attribute: see
+        # `ProvenDump` for the figure.
         self._settings: dict = _attributes(app)
         self._router: Any = None
         self._router_settings: dict = {}

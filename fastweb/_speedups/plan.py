@@ -247,8 +247,7 @@ class Source:
 
     @cython.cfunc
     def _from_query(self, parameter: Parameter) -> Any:
-        # PERF: two of two parameters are found in a plain query in a third of the time that its pairs take.
-        # Interpreted it is the other way round.
+        # PERF: no pairs are made; `_descend` of the router has the figure.
         if cython.compiled and self.pairs is None and parameter.query_name is not None:
             if self.is_plain < 0:
                 self.is_plain = _is_plain(self.query)

@@ -704,7 +704,8 @@ _MISSING: Any = object()
 class ProvenDump:
     """Makes the JSON of what is proven, and leaves what is not.
 
-    PERF: in place of two Python functions, 1,300 instructions of the 24,000 that a small POST takes.
+    PERF: in place of two Python functions. With the settings that `Dispatcher` looks up, a small POST takes
+    22,000 instructions, before 23,900.
 
     Arguments:
         find: gives a proof's `dump`, when the first value comes.

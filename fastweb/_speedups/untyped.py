@@ -92,7 +92,7 @@ def dump_plain(value: Any, default: Any, options: Any) -> Any:
 class Document:
     """Makes the JSON of values, as `dump_plain` does where it can.
 
-    PERF: a bound method of this costs a third of what a Python function around `dump_plain` did: 0.1 us.
+    PERF: no Python frame stands around `dump_plain`.
 
     Arguments:
         default, options: orjson's.
