@@ -83,6 +83,9 @@ _TOO_BIG = 1009
 
 #: What a message that waits costs beside its bytes: so that empty ones are bounded, too.
 _OVERHEAD = cython.declare(cython.Py_ssize_t, 64)
+#: Bytes of messages, counted likewise, that are handed out before the loop is to have a turn: a few that were
+#: received may inflate to a thousand times as many.
+_TURN = cython.declare(cython.Py_ssize_t, 1 << 20)
 #: Messages that may be written before the loop is to have a turn.
 _BURST = cython.declare(cython.int, 32)
 
@@ -754,7 +757,12 @@ class BaseWebSocket:
     def read_events(self, at_once: cython.bint) -> Any:
         """Make events of what has come, as far as there is room for them, and wake who waits for one."""
         parser: FrameParser = self.parser
+        handed: cython.Py_ssize_t = 0
         while self._queued < self._limit:
+            if handed >= _TURN:
+                self.pause_reading()
+                self.loop.call_soon(self.resume_reading)
+                return
             event = parser.next_event()
             if event is None:
                 break
@@ -765,6 +773,7 @@ class BaseWebSocket:
                 continue
             self._messages.append(event)
             self._queued += len(event) + _OVERHEAD
+            handed += len(event) + _OVERHEAD
             # One by one: what the app answers stands before what the next frame leads to, such as a Close.
             if self._waiter is not None:
                 self.wake_waiters(at_once)

@@ -124,6 +124,23 @@ class Sockets:
         }[stream.path.rpartition("/")[2]]
         stream.accept(subprotocol, headers)
 
+    async def turns(self, stream: Any) -> None:
+        """How many turns of the loop it takes to receive messages that come at once, at least."""
+        stream.accept(None, [])
+        turns = 0
+
+        def turn() -> None:
+            nonlocal turns
+            turns += 1
+            loop.call_soon(turn)
+
+        loop = asyncio.get_running_loop()
+        await stream.receive()
+        loop.call_soon(turn)
+        while await stream.receive() != "end":
+            pass
+        await stream.send(str(int(turns >= 10)))
+
     async def refuse(self, stream: Any) -> None:
         stream.close(1008, "no")
         self.seen.append(await stream.receive())
@@ -572,6 +589,15 @@ def test_a_slow_app_makes_the_client_wait(listen: Listen, app: Sockets) -> None:
     server.until(lambda: len(app.seen) >= count)
     client.close()
     server.until(lambda: app.seen and app.seen[-1] == 1006)
+
+
+def test_what_inflates_leaves_the_loop_its_turns(listen: Listen, app: Sockets) -> None:
+    client = listen(app).connect()
+    client.send(head("/turns", **{"Sec-WebSocket-Extensions": "permessage-deflate"}))
+    client.interim()
+    bomb = frame(BINARY, deflated(bytes(1 << 20)), first=FIN | RSV1 | BINARY)
+    client.send(bomb * 20 + frame(TEXT, b"end"))
+    assert next_frame(client) == (FIN | TEXT, b"1")
 
 
 def test_empty_messages_are_bounded_too(listen: Listen, app: Sockets) -> None:

@@ -1,0 +1,62 @@
+"""fastweb/_speedups/websocket.py: frames read and written, payloads unmasked."""
+
+from __future__ import annotations
+
+from bench.micro.case import Work, case
+from fastweb._speedups.websocket import FrameParser, close_payload, frame, is_close_code, mask
+
+KEY = b"\x12\x34\x56\x78"
+TIMES = 100
+
+
+def _texts(size: int) -> Work:
+    head = bytes((0x81, 0x80 | size)) if size < 126 else bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
+    data = (head + KEY + mask(b"a" * size, KEY)) * TIMES
+    parser = FrameParser(1 << 20)
+
+    def work() -> None:
+        parser.feed(data)
+        while parser.next_event() is not None:
+            pass
+
+    return work, TIMES
+
+
+@case("WebSocket parser, texts of 64 bytes", "websocket.FrameParser")
+def small() -> Work:
+    return _texts(64)
+
+
+@case("WebSocket parser, texts of 16 KiB", "websocket.FrameParser")
+def large() -> Work:
+    return _texts(1 << 14)
+
+
+@case("WebSocket parser, pings", "websocket.FrameParser", "websocket.Event")
+def pings() -> Work:
+    data = (b"\x89\x84" + KEY + b"ping") * TIMES
+    parser = FrameParser(1 << 20)
+
+    def work() -> None:
+        parser.feed(data)
+        while parser.next_event() is not None:
+            pass
+
+    return work, TIMES
+
+
+@case("WebSocket mask, 16 KiB", "websocket.mask")
+def masking() -> Work:
+    data = bytes(1 << 14)
+    return lambda: mask(data, KEY), 1
+
+
+@case("WebSocket frame, text of 64 bytes", "websocket.frame")
+def framing() -> Work:
+    text = "a" * 64
+    return lambda: frame(0x81, text), 1
+
+
+@case("WebSocket Close", "websocket.close_payload", "websocket.is_close_code")
+def closing() -> Work:
+    return lambda: is_close_code(1000) and close_payload(1000, "bye"), 1
