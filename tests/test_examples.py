@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from fastweb import FastWeb, _speedups
 from fastweb.testclient import TestClient
@@ -202,3 +204,32 @@ def test_every_example_is_tested() -> None:
     tested = set(re.findall(r'"([\w/]+\.py)"', Path(__file__).read_text(encoding="utf-8")))
     apps = [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*/main.py")]
     assert {path.relative_to(EXAMPLES).as_posix() for path in apps} <= tested
+
+
+@needs_signals
+def test_the_chat_of_a_served_shop(served: Any) -> None:
+    server = served("shop/main.py", "--workers", "1")
+
+    def chat(name: str) -> ClientConnection:
+        account = {"name": name, "password": "difference engine"}
+        assert server.ask("POST", "/users", account)[0] == 201
+        form = f"username={name}&password=difference+engine"
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request("POST", "/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        token = json.loads(connection.getresponse().read())["access_token"]
+        connection.close()
+        return connect(f"ws://127.0.0.1:{server.port}/chat?token={token}", proxy=None)
+
+    with chat("ada") as one:
+        with chat("bob") as two:
+            two.send("hello")
+            for client in (one, two):
+                assert json.loads(client.recv(20)) == {"from": "bob", "text": "hello"}
+        assert json.loads(one.recv(20)) == {"left": "bob"}
+        assert server.end(signal.SIGTERM) == 0
+        with pytest.raises(ConnectionClosed) as end:
+            one.recv(20)
+        assert end.value.rcvd is not None
+        assert end.value.rcvd.code == 1012
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", server.port), 5)
