@@ -77,13 +77,13 @@ def main() -> int:
     """The process of the tasks. Returns its exit code."""
     # Here and not above: the supervisor imports this module.
     from fastweb.server.loading import user_error
-    from fastweb.server.worker_process import ignore_interrupt, tell_error
+    from fastweb.server.worker_process import ignore_signals, tell_error
 
     order = Order.take()
     if order is None:
         sys.stderr.write("start-up tasks are run by the server: fastweb run app --startup module:function\n")
         return 2
-    signal.signal(signal.SIGINT, ignore_interrupt)
+    ignore_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.set_inheritable(order.channel_fd, False)
     channel = Channel(socket.socket(fileno=order.channel_fd))

@@ -217,7 +217,10 @@ class Supervisor:
         def ignore(_number: int, _frame: FrameType | None) -> None:
             pass
 
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
+        numbers = (
+            *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+            *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD),
+        )
         before = {number: signal.signal(number, ignore) for number in numbers}
         wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         self._selector.register(reader, selectors.EVENT_READ, lambda: self._read_signals(reader))

@@ -33,7 +33,7 @@ from fastweb.server.channel import Channel
 from fastweb.server.config import Config, StartupError, configure_logging
 from fastweb.server.loading import load_app
 from fastweb.server.order import Order
-from fastweb.server.worker_process import ignore_interrupt, tell_error, work
+from fastweb.server.worker_process import ignore_signals, tell_error, work
 
 __all__ = ["main"]
 
@@ -46,7 +46,7 @@ def main() -> int:
     if order is None:
         sys.stderr.write("a template is started by a supervisor: use `fastweb run app --preload`\n")
         return 2
-    signal.signal(signal.SIGINT, ignore_interrupt)
+    ignore_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for fd in order.descriptors():
         os.set_inheritable(fd, False)

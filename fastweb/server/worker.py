@@ -393,6 +393,9 @@ def _signals(server: Server) -> Iterator[None]:
     if sys.platform == "win32":
         numbers.append(signal.SIGBREAK)
     before = {number: signal.signal(number, handle) for number in numbers}
+    if sys.platform != "win32":
+        # With which others are told to open their logs again: ours are opened again by themselves.
+        before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
     try:
         yield
     finally:

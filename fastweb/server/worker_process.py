@@ -32,7 +32,7 @@ from fastweb.types import StreamApp
 if TYPE_CHECKING:
     from fastweb.server.connections import Connections
 
-__all__ = ["ignore_interrupt", "main", "tell_error", "work"]
+__all__ = ["ignore_signals", "main", "tell_error", "work"]
 
 logger = logging.getLogger("fastweb.server")
 
@@ -48,7 +48,7 @@ def main() -> int:
         return 2
     if order.channel_fd < 0:
         return _alone(order)
-    signal.signal(signal.SIGINT, ignore_interrupt)
+    ignore_signals()
     for fd in order.descriptors():
         os.set_inheritable(fd, False)
     return work(order, load_app)
@@ -62,9 +62,15 @@ def _alone(order: Order) -> int:
         return error.exit_code
 
 
-def ignore_interrupt(_number: int, _frame: object) -> None:
-    """The terminal's SIGINT goes to all of its processes; here it is the supervisor that decides. A handler,
-    not SIG_IGN, which the user's subprocesses would inherit."""
+def ignore_signals() -> None:
+    """Heed neither the terminal's SIGINT, which goes to all of its processes, since here it is the supervisor
+    that decides, nor SIGUSR1, with which others are told to open their logs again."""
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, _ignore)
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    """Not SIG_IGN, which the user's subprocesses would inherit."""
 
 
 def tell_error(channel: Channel, error: StartupError) -> int:

@@ -185,6 +185,17 @@ def test_a_second_interrupt_forces(serve: Serve) -> None:
 
 
 @posix
+@pytest.mark.parametrize(("workers", "preload"), [(1, False), (2, False), (2, True)])
+def test_who_rotates_logs_ends_nobody(serve: Serve, workers: int, preload: bool) -> None:
+    server = serve(workers=workers, preload=preload).ready()
+    before = {server.get() for _ in range(40)}
+    os.killpg(server.process.pid, signal.SIGUSR1)
+    assert {server.get() for _ in range(40)} == before
+    assert server.stop() == 0
+    assert "Worker" not in server.err
+
+
+@posix
 def test_a_start_up_that_fails(serve: Serve) -> None:
     server = serve({"APP_FAILS": "1"})
     assert server.wait() == 3
