@@ -108,6 +108,7 @@ _BODY_A_BYTE = cython.declare(cython.Py_ssize_t, 16)
 
 
 _VERSIONS = (b"1.1", b"1.0")
+_FOLDED = "a line of the head begins with whitespace"
 _OTHER_VERSION = "no other version than HTTP/1.1 and HTTP/1.0 is spoken here"
 _TWO_FRAMINGS = "a body is framed by Transfer-Encoding or by Content-Length, not both"
 
@@ -497,7 +498,7 @@ class RequestParser:
         elif self._partial is not None:
             partial = self._partial
             if partial[0] == 32 or partial[0] == 9:
-                raise Refusal(400, "a line of the head begins with whitespace")
+                raise Refusal(400, _FOLDED)
         if size < 0:
             raise Refusal(431, f"the request's head is larger than {self._max_head} bytes")
         return _MORE
@@ -556,6 +557,8 @@ class RequestParser:
     def _read_field(self, data: bytes, start: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> cython.bint:
         colon: cython.Py_ssize_t = _token_end(data, start, stop)
         if colon == start or colon >= stop or data[colon] != 58:
+            if data[start] == 32 or data[start] == 9:
+                raise Refusal(400, _FOLDED)
             raise Refusal(400, "a field is a token, a colon and a value, in one line")
         size: cython.Py_ssize_t = colon - start
         name: bytes = _part(data, start, colon).lower()

@@ -21,6 +21,7 @@ the loop; what it does not take is dropped, and counted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
@@ -406,6 +407,8 @@ class AccessLog:
             self._changed.notify_all()
         if self._thread is not None and not self._waiting:
             self._thread.join(_FLUSH_TIMEOUT)
+            if self._file is None and self._stream is None:
+                _give_up_what_stdout_refused()
 
     def _run(self) -> None:
         while True:
@@ -443,6 +446,18 @@ class AccessLog:
             piece += line
         stream.write(piece)
         stream.flush()
+
+
+def _give_up_what_stdout_refused() -> None:
+    """What a closed pipe did not take stays in the stream's buffer; the interpreter would try again at its
+    end, and make that the exit code (120)."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 class _File:

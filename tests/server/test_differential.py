@@ -320,8 +320,11 @@ CASES: dict[str, Case] = {
     "ws app raises late": websocket(b"raise_late", frame(8, b"\x03\xf3")),
     "ws app returns": websocket(b"return", frame(8, b"\x03\xe8")),
     "ws bad UTF-8": websocket(b"echo", frame(1, b"\xff")),
-    "ws no version": Case(
-        (b"GET /ws/echo HTTP/1.1\r\n" + HEAD + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n",)
+    "ws another version": Case(
+        (
+            b"GET /ws/echo HTTP/1.1\r\n" + HEAD + b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
     ),
     # Targets
     "plain": get(b"/"),
@@ -432,7 +435,7 @@ DIFFERENCES: dict[str, tuple[set[str], str]] = {
     "ws app raises late": ({"client"}, "a close frame, 1011"),
     "ws app returns": ({"client"}, "a close frame, 1000"),
     "ws bad UTF-8": (BOTH, "the close frame says why"),
-    "ws no version": ({"client"}, "426 with the version (RFC 6455 section 4.4)"),
+    "ws another version": ({"client"}, "426 with the version (RFC 6455 section 4.4)"),
     "fields": ({"app"}, "the whitespace behind a value is no part of it (RFC 9112 section 5.1)"),
     "absolute form, another host": ({"app"}, "the target's host replaces the field (RFC 9112 section 3.2.2)"),
     "status 299": ({"client"}, "an answer that is sent at once has a Content-Length"),

@@ -32,7 +32,7 @@ def _extract(parameters: list[Parameter], count: int) -> Work:
     return run, 1
 
 
-@case("extract, path + 2 query", "plan.extract")
+@case("extract, path + 2 query", "plan.extract", "plan.Source")
 def path_query() -> Work:
     parameters = [
         _parameter(PATH, "id", INTEGER, int),

@@ -118,3 +118,11 @@ _proof(
 _proof("ModelProof", _model, User(**users(1)[0]))
 _proof("DataclassProof", _dataclass, Point(1, 2))
 _proof("AnyProof", hot.AnyProof, {"a": [1, 2.5, None, "x"], "b": {"c": True}})
+
+
+@case("response_model, one user, as a route has it", "serializer.ProvenDump")
+def proven() -> Work:
+    serializer = serializer_of(User)
+    dump = hot.ProvenDump(lambda: serializer.dump_json, serializer.dump_json).dump
+    user = User(**users(1)[0])
+    return lambda: dump(user), 1

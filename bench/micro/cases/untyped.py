@@ -7,6 +7,7 @@ import orjson
 from bench.micro.case import Work, case
 from bench.micro.users import users
 from fastweb._speedups import untyped as hot
+from fastweb.encoders import dump_untyped
 
 
 @case("all_finite, 20 users as dicts", "untyped.all_finite")
@@ -25,3 +26,9 @@ def tiny() -> Work:
 def search() -> Work:
     document = orjson.dumps(users(20))
     return lambda: hot.suspects(document), 1
+
+
+@case("dump_untyped, a dict of one item", "untyped.Document")
+def whole() -> Work:
+    data = {"message": "Hello, World!"}
+    return lambda: dump_untyped(data), 1

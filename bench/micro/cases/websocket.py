@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.micro.case import Work, case
-from fastweb._speedups.websocket import FrameParser, close_payload, frame, is_close_code, mask
+from fastweb._speedups.websocket import (
+    Arrival,
+    BaseWebSocket,
+    FrameParser,
+    close_payload,
+    frame,
+    is_close_code,
+    mask,
+)
+
+
+class Nothing:
+    """A transport that takes all, and a hub whose clock stands."""
+
+    now = 0.0
+
+    def write(self, data: bytes) -> None:
+        pass
+
 
 KEY = b"\x12\x34\x56\x78"
 TIMES = 100
@@ -60,3 +80,25 @@ def framing() -> Work:
 @case("WebSocket Close", "websocket.close_payload", "websocket.is_close_code")
 def closing() -> Work:
     return lambda: is_close_code(1000) and close_payload(1000, "bye"), 1
+
+
+@case("WebSocket echo of 64 bytes, in process", "websocket.BaseWebSocket", "websocket.Arrival")
+def echo() -> Work:
+    socket = BaseWebSocket(None, Nothing(), 1 << 20)
+    socket.transport = Nothing()
+    socket.parser = FrameParser(1 << 20)
+    socket.accepted = True
+    data = (b"\x81\xc0" + KEY + mask(b"a" * 64, KEY)) * TIMES
+
+    def work() -> None:
+        socket.data_received(data)
+        for _ in range(TIMES):
+            arrival: Arrival = socket.receive()
+            text: Any = None
+            try:
+                next(iter(arrival))
+            except StopIteration as stop:
+                text = stop.value
+            socket.write(text)
+
+    return work, TIMES
