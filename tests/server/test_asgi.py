@@ -412,17 +412,18 @@ def test_what_is_sent_after_the_end_is_a_line_in_the_log(
     server.until(lambda: caplog.text.count("was sent after the answer was complete") == 2)
 
 
+# Made by the test: an exception that outlives it would hold what its traceback leads to.
 @pytest.mark.parametrize(
-    "error", [ValueError("of the app"), asyncio.CancelledError(), BaseExceptionGroup("g", [ValueError()])]
+    "make", [ValueError, asyncio.CancelledError, lambda: BaseExceptionGroup("g", [ValueError()])]
 )
 @pytest.mark.parametrize("late", [False, True])
 def test_an_app_that_raises(
-    listen: Any, caplog: pytest.LogCaptureFixture, error: BaseException, late: bool
+    listen: Any, caplog: pytest.LogCaptureFixture, make: Callable[[], BaseException], late: bool
 ) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if late:
             await asyncio.sleep(0)
-        raise error
+        raise make()
 
     server = listen(ASGIHost(app))
     assert server.connect().send(GET).answer().status == 500
