@@ -59,6 +59,7 @@ class Connections(BaseHub):
         now: the coarse clock, in seconds; the sweep sets it. While something blocks the loop it stands
             still, so that no client is punished for it.
         draining: connections close after the answers they are at.
+        leaving: they close, where there is none to wait for.
         streams_until: when, by this clock, answers of unknown length are ended.
         aborting: the requests that still run have been cancelled.
         most: connections that may be open at once: `Limits.connections`, or fewer where the process may not
@@ -103,7 +104,7 @@ class Connections(BaseHub):
             limits.websocket_close_timeout / 4,
         )
         self.now = self._swept = loop.time()
-        self.draining = False
+        self.draining = self.leaving = False
         self.streams_until = float("inf")
         self.aborting = False
         self.requests_total = 0
@@ -175,13 +176,31 @@ class Connections(BaseHub):
         if self.on_sweep is not None:
             self.on_sweep()
 
+    async def settle(self, least: float, most: float) -> None:
+        """From now on connections close with their next answer; wait for what is about to come, from who has
+        just connected, or just got an answer. Closed at once, a busy keep-alive client would lose a request.
+
+        Arguments:
+            least: seconds in which who has just connected asks.
+            most: seconds in which who got an answer a moment ago asks again, however busy his machine is.
+        """
+        self.draining = True
+        end = self.loop.time() + most
+        await asyncio.sleep(least)
+        while self.loop.time() < end and self._expects():  # noqa: ASYNC110 - a short while, once
+            await asyncio.sleep(least)
+
+    def _expects(self) -> bool:
+        connections = (each for each in self._all if isinstance(each, HTTP1Connection))
+        return any(connection.is_expected(self.now) for connection in connections)
+
     def drain(self, stream_timeout: float = float("inf")) -> None:
         """Close what is idle, and the rest after the answer it is at.
 
         Arguments:
             stream_timeout: seconds that answers of unknown length may go on; server-sent events end now.
         """
-        self.draining = True
+        self.draining = self.leaving = True
         self.streams_until = self.now + stream_timeout
         for connection in list(self._all):
             connection.drain()

@@ -72,6 +72,10 @@ _REFUSALS[503] = Head(503, (*_TEXT, (b"retry-after", b"1")))
 _LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
+#: Seconds in which a client that got an answer is taken to be about to ask again.
+_LATELY: Final = 1.0
+
+
 class HTTP1Connection(BaseConnection, asyncio.Protocol):
     """The protocol that `loop.create_server` makes for each client."""
 
@@ -485,6 +489,10 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         self.queue.clear()
         self.transport.abort()
 
+    def is_expected(self, now: float) -> bool:
+        """Whether a request is about to come: the last answer was a moment ago."""
+        return self.phase == IDLE and now - self.since <= _LATELY and not self.transport.is_closing()
+
     def drain(self) -> None:
         """The worker is about to stop: no more than what is asked already, and no stream without an end."""
         stream = self.current
@@ -517,7 +525,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
                 return
         else:
             self._taken = -1
-        if self.hub.draining:
+        if self.hub.leaving:
             self.drain()
         if phase in (BUSY, CLOSING):
             return

@@ -204,7 +204,7 @@ class WebSocketConnection(BaseWebSocket, asyncio.Protocol):
         self.writing_paused = self._connection.writing_paused
         self._connection.switch_protocols(self.http, b"websocket", fields, self)
         self.heard = self.since = self.hub.now
-        if self.hub.draining:
+        if self.hub.leaving:
             self.drain()
         if self._early:
             self.resume_reading()

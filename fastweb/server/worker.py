@@ -253,11 +253,7 @@ class Server:
                 await asyncio.sleep(0)
             self._accept = None
             await self._stop_accepting(acceptor, servers, listeners)
-            # Who has just connected, or just got an answer, is about to send a request: that is in flight,
-            # too, and its answer says that the connection closes. Closed at once, a busy keep-alive client
-            # would lose a request.
-            connections.draining = True
-            await _unless(self._force, asyncio.sleep(_SETTLE_TIME))
+            await _unless(self._force, connections.settle(_SETTLE_TIME, 5 * _SETTLE_TIME))
             await _unless(self._force, acceptor.wait_pending(_HANDSHAKE_TIME))
             acceptor.abort()
             connections.drain(config.graceful_timeout / 4)

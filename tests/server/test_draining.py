@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,4 +90,21 @@ def test_what_has_a_length_is_finished(serve: Callable[..., Any], app_dir: Path)
     assert answer.read(1) == b"a"
     assert server.stop() == 0
     assert answer.read() == b"b"
+    connection.close()
+
+
+def test_who_has_just_asked_may_ask_again(serve: Callable[..., Any], app_dir: Path) -> None:
+    """However the worker's own sweeps fall: his next answer says that the connection closes."""
+    (app_dir / "main.py").write_text(APP)
+    server = serve(write_timeout=0.2).ready()  # it sweeps every 50 ms
+    connection = server.connect()
+    for closes in (None, "close"):
+        connection.request("GET", "/nowhere")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.getheader("connection") == closes
+        if closes is None:
+            server.process.terminate()
+            time.sleep(0.2)
+    assert server.wait() == 0
     connection.close()
