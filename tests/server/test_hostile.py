@@ -559,7 +559,11 @@ def test_the_number_of_connections(listen: Listen, api: FastWeb) -> None:
     # One more than is told so, and the next one is cut.
     answer = server.connect().answer()
     assert (answer.status, answer.headers["connection"], answer.headers["retry-after"]) == (503, "close", "1")
-    assert server.connect().is_reset()
+    try:
+        cut = server.connect().is_reset()
+    except ConnectionResetError:  # so soon
+        cut = True
+    assert cut
     # Who was there is served.
     assert [client.send(HOST + b"\r\n").answer().status for client in busy] == [200] * 8
     # And once they are idle, one of them makes room: the idlest.
@@ -798,12 +802,17 @@ def test_a_connection_is_freed_without_the_collector(listen: Listen, api: FastWe
         server.ask(request, half_close=True)
     server.until(server.is_idle)
     gc.collect()
+
+    def of_connections() -> set[int]:
+        return {id(each) for each in gc.get_objects() if isinstance(each, HTTP1Connection | HTTP1Stream)}
+
+    before = of_connections()
     gc.disable()
     try:
         for request in requests * 5:
             server.ask(request, half_close=True)
         server.until(server.is_idle)
-        left = [type(thing) for thing in gc.get_objects() if isinstance(thing, HTTP1Connection | HTTP1Stream)]
+        left = of_connections() - before
     finally:
         gc.enable()
-    assert left == []
+    assert left == set()
