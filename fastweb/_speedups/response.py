@@ -64,8 +64,8 @@ def check_headers(headers: Any) -> None:
 #: What frames a message, routes it, or has to be known before its body: none of these comes behind one.
 _NEVER_BEHIND = frozenset(
     b"age authorization cache-control connection content-encoding content-length content-location"
-    b" content-range content-type cookie date expect expires host if-match if-modified-since if-none-"
-    b" match if-range if-unmodified-since keep-alive location max-forwards pragma proxy-authenticate"
+    b" content-range content-type cookie date expect expires host if-match if-modified-since"
+    b" if-none-match if-range if-unmodified-since keep-alive location max-forwards pragma proxy-authenticate"
     b" proxy-authorization proxy-connection range retry-after set-cookie te trailer transfer-encoding"
     b" upgrade vary warning www-authenticate".split()
 )
@@ -104,9 +104,8 @@ def interim_fields(status: int, fields: Any) -> list:
 
 
 def interim_lines(status: int, fields: Any) -> bytes:
-    """An interim answer as RFC 9112 writes it; its arguments and errors are those of `interim_fields`."""
-    kept = interim_fields(status, fields)
-    return _STATUS_LINES[status] + b"".join(b"%b: %b\r\n" % field for field in kept) + b"\r\n"
+    """An interim answer as RFC 9112 writes it, of fields that `interim_fields` has found good."""
+    return _STATUS_LINES[status] + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n"
 
 
 #: What a head's own fields say, for the protocol that writes it: `Head.flags`.

@@ -82,7 +82,7 @@ class APIWebSocketRoute(WebSocketRoute):
         middleware.
 
         PERF: the same as `handle` within those, in one coroutine: each that stands around the endpoint is
-        gone through for each message, which a dozen of them make 10% slower.
+        gone through for each message.
 
         Arguments:
             app: has `handle_websocket_exception`.

@@ -19,20 +19,25 @@ from types import CoroutineType
 from typing import Any, Final
 
 from fastweb._speedups.response import Head
-from fastweb.asgi import GONE, HEAD, Exchange
+from fastweb.asgi import GONE, HEAD, Exchange, scope_of
 from fastweb.asgi_websocket import WebSocketExchange, websocket_scope_of
 from fastweb.exceptions import HTTPException
-from fastweb.server.config import StartupError
-from fastweb.types import ASGIApp, Message, Scope, Stream
+from fastweb.server.config import STARTUP_FAILED, StartupError
+from fastweb.types import ASGIApp, Message, Receive, Scope, Send, Stream
 
 __all__ = ["ASGIHost", "LifespanProtocol"]
 
 _logger = logging.getLogger("fastweb.server")
 
 _VERSION: Final = "3.0"
+#: What an answer may do here beside the plain messages.
+_EXTENSIONS: Final = (
+    "http.response.pathsend",
+    "http.response.early_hint",
+    "http.response.trailers",
+    "http.response.zerocopysend",
+)
 _TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"))
-#: Exit code when the app's start-up fails, as `fastweb.server.worker` has it.
-_STARTUP_FAILED: Final = 3
 #: Seconds that an app may still run when it has said that its shut-down is complete.
 _END_TIMEOUT: Final = 1.0
 
@@ -64,11 +69,11 @@ class ASGIHost:
 
     def open_stream(self, stream: Any) -> Coroutine[Any, Any, None]:
         """Call the app for a request."""
+        scope = scope_of(stream)
+        for name in _EXTENSIONS:
+            scope["extensions"][name] = {}
         exchange = HostedExchange(stream, self)
-        coroutine = self.app(self.scope_of(stream), exchange.receive, exchange.send)
-        if type(coroutine) is CoroutineType:
-            return coroutine
-        return _awaited(coroutine)
+        return self._call(scope, exchange.receive, exchange.send)
 
     def wants_head(self, stream: Any) -> bool:
         """Always: the app reads the body in pieces, as it comes."""
@@ -77,47 +82,18 @@ class ASGIHost:
     def open_websocket(self, stream: Any) -> Coroutine[Any, Any, None]:
         """Call the app for a WebSocket."""
         exchange = WebSocketExchange(stream)
-        scope = websocket_scope_of(stream)
+        return self._call(websocket_scope_of(stream), exchange.receive, exchange.send)
+
+    def _call(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         scope["state"] = self._state.copy()
         if self.root_path:
             scope["root_path"] = self.root_path
-            scope["path"] = self.root_path + stream.path
-            scope["raw_path"] = self._raw_root_path + stream.raw_path
-        coroutine = self.app(scope, exchange.receive, exchange.send)
+            scope["path"] = self.root_path + scope["path"]
+            scope["raw_path"] = self._raw_root_path + scope["raw_path"]
+        coroutine = self.app(scope, receive, send)
         if type(coroutine) is CoroutineType:
             return coroutine
         return _awaited(coroutine)
-
-    def scope_of(self, stream: Stream) -> Scope:
-        """The scope of an HTTP connection, as the app gets it."""
-        extensions: dict[str, Any] = {
-            "http.response.pathsend": {},
-            "http.response.early_hint": {},
-            "http.response.trailers": {},
-            "http.response.zerocopysend": {},
-        }
-        scheme = stream.scheme
-        if scheme == "https":
-            tls = getattr(stream, "tls", None)
-            if tls is not None:
-                extensions["tls"] = tls
-        root = self.root_path
-        return {
-            "type": "http",
-            "asgi": {"version": _VERSION, "spec_version": "2.3"},
-            "http_version": stream.http_version,
-            "server": stream.server,
-            "client": stream.client,
-            "scheme": scheme,
-            "root_path": root,
-            "headers": stream.headers,
-            "state": self._state.copy(),
-            "method": stream.method,
-            "path": root + stream.path if root else stream.path,
-            "raw_path": self._raw_root_path + stream.raw_path if root else stream.raw_path,
-            "query_string": stream.query_string,
-            "extensions": extensions,
-        }
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
@@ -311,5 +287,5 @@ def _failure(what: str, message: str) -> StartupError:
     """What the app says of its failure: often a whole traceback."""
     text = message.strip()
     if "\n" in text:
-        return StartupError(f"the app's {what} failed", exit_code=_STARTUP_FAILED, details=text + "\n")
-    return StartupError(f"the app's {what} failed" + (f": {text}" if text else ""), exit_code=_STARTUP_FAILED)
+        return StartupError(f"the app's {what} failed", exit_code=STARTUP_FAILED, details=text + "\n")
+    return StartupError(f"the app's {what} failed" + (f": {text}" if text else ""), exit_code=STARTUP_FAILED)

@@ -15,15 +15,15 @@ try:
 except ImportError:  # Windows has no such bound.
     resource = None  # type: ignore[assignment]
 
-__all__ = ["connections_within_files"]
+__all__ = ["SPARE", "connections_within_files"]
 
 _logger = logging.getLogger("fastweb.server")
 
 #: Descriptors that are left to the app, its database pool and its files; of a small bound, a quarter.
 _OTHERS: Final = 256
 
-#: Above its bound a server still has those that it is turning away.
-_SPARE: Final = 64
+#: Connections beyond the bound that are told so, before it is said with an RST: a server has these, too.
+SPARE: Final = 64
 
 
 def connections_within_files(wanted: int) -> int:
@@ -38,7 +38,7 @@ def connections_within_files(wanted: int) -> int:
     if resource is None:
         return wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + _OTHERS + _SPARE
+    needed = wanted + _OTHERS + SPARE
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return wanted
     most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
@@ -49,7 +49,7 @@ def connections_within_files(wanted: int) -> int:
             most = soft  # a sandbox, or macOS, which has a lower bound of its own
     if most >= needed:
         return wanted
-    bound = max(most - min(_OTHERS, most // 4) - min(_SPARE, most // 8), 1)
+    bound = max(most - min(_OTHERS, most // 4) - min(SPARE, most // 8), 1)
     _logger.warning(
         "This process may have %d open files: it takes %d connections, and not Limits.connections,"
         " which is %d (ulimit -Hn, LimitNOFILE=)",

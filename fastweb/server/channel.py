@@ -3,6 +3,7 @@
     worker -> supervisor    {"ready": true, "pid": …, …}          it accepts connections
                             {"error": …, "details": …, "code": …} it cannot, and ends
                             {"retire": why}                       it asks for a successor
+                            {"leaving": true}                     it accepts no more
     supervisor -> worker    {"lend": slot}, with sockets          accept from these, too
                             {"return": slot}                      no more
                             {"keep": true or false}               the sockets live on without this supervisor

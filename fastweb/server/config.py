@@ -33,6 +33,7 @@ __all__ = [
     "LIFESPANS",
     "LOG_LEVELS",
     "LOOPS",
+    "STARTUP_FAILED",
     "TLS_VERSIONS",
     "Config",
     "ConfigError",
@@ -50,6 +51,9 @@ LIFESPANS = ("auto", "on", "off")
 TLS_VERSIONS = ("TLSv1.2", "TLSv1.3")
 #: What is asked of clients, in words and as `ssl.VerifyMode` has it.
 CERT_REQS = {"none": 0, "optional": 1, "required": 2, "0": 0, "1": 1, "2": 2}
+
+#: Exit code when the app's own start-up fails: its lifespan, or a start-up task.
+STARTUP_FAILED = 3
 
 
 class StartupError(Exception):

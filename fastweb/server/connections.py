@@ -11,14 +11,12 @@ from fastweb._speedups.http1 import IDLE, BaseHub
 from fastweb._speedups.response import HAS_DATE, HAS_SERVER
 from fastweb._speedups.runner import Runner
 from fastweb.limits import Limits
+from fastweb.server.capacity import SPARE
 from fastweb.server.http1 import HTTP1Connection
 from fastweb.server.proxy import Proxies
 from fastweb.types import StreamApp
 
 __all__ = ["Connections"]
-
-#: Connections beyond the bound that are told so, before it is said with an RST.
-SPARE: Final = 64
 
 #: Seconds between two sweeps, at most: the resolution of the time limits, and of the Date field.
 SWEEP: Final = 1.0

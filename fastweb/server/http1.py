@@ -31,6 +31,7 @@ from fastweb._speedups.http1_parser import Refusal
 from fastweb._speedups.response import Head
 from fastweb._speedups.stream import BaseStream
 from fastweb.exceptions import ClientDisconnect, HTTPException
+from fastweb.server.flow_control import Writers
 from fastweb.server.http1_stream import HTTP1Stream
 from fastweb.server.proxy import unmapped
 
@@ -71,7 +72,6 @@ _REFUSALS[503] = Head(503, (*_TEXT, (b"retry-after", b"1")))
 #: `struct linger`: on, for no time.
 _LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
-
 #: Seconds in which a client that got an answer is taken to be about to ask again.
 _LATELY: Final = 1.0
 
@@ -85,7 +85,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
         super().__init__(
             hub, hub.loop, hub.limits, HTTP1Stream, hub.app.open_stream, hub.runner.run, hub.access_log
         )
-        self._drain_waiters: list[asyncio.Future[None]] = []
+        self._writers = Writers(self.loop)
         #: Bytes that the client had taken when it was last seen to take enough, and when that was; -1 while
         #: nothing waits for it.
         self._taken = -1
@@ -155,7 +155,7 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
             self._client_left(stream)
         if self.file_sender is not None:
             self.file_sender.stop()
-        self._wake_writers()
+        self._writers.wake()
 
     def _opened_and_waiting(self) -> list[BaseStream]:
         streams: list[BaseStream] = list(self.queue)
@@ -199,25 +199,13 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has taken enough of it."""
         self.writing_paused = False
-        self._wake_writers()
+        self._writers.wake()
         if self.current is None:
             self.loop.call_soon(self.pump_later)
 
-    def _wake_writers(self) -> None:
-        waiters, self._drain_waiters = self._drain_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
     async def wait_writable(self) -> None:
         """Wait for `resume_writing`, or the end."""
-        waiter: asyncio.Future[None] = self.loop.create_future()
-        self._drain_waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            if waiter in self._drain_waiters:
-                self._drain_waiters.remove(waiter)
+        await self._writers.wait()
 
     def write(self, data: bytes) -> None:
         """Write, where there is still somebody to read it."""
@@ -444,9 +432,8 @@ class HTTP1Connection(BaseConnection, asyncio.Protocol):
     def close_after(self, stream: BaseStream) -> None:
         """Close when what was written is sent.
 
-        Where the client may still be sending, the kernel would answer that with a reset, and the answer
-        would be
-        lost with it: so only the writing half is closed, and the rest is read and thrown away for a while
+        Where the client may still be sending, the kernel would answer that with a reset, and the answer would
+        be lost with it: so only the writing half is closed, and the rest is read and thrown away for a while
         (RFC 9112 section 9.6).
         """
         sending = bool(

@@ -19,13 +19,10 @@ from types import FrameType
 from typing import Any
 
 from fastweb.server.channel import Channel
-from fastweb.server.config import Config, ConfigError, StartupError, configure_logging
+from fastweb.server.config import STARTUP_FAILED, Config, ConfigError, StartupError, configure_logging
 from fastweb.server.order import Order
 
 __all__ = ["main", "run_startup_tasks"]
-
-#: Exit code when a task fails, as when the app's lifespan does.
-_FAILED = 3
 
 
 def run_startup_tasks(config: Config) -> bool:
@@ -69,7 +66,7 @@ def run_startup_tasks(config: Config) -> bool:
             raise StartupError(message["error"], details=message["details"], exit_code=message["code"])
     if not said:
         how = how_it_ended(process.returncode or 0)
-        raise StartupError(f"a start-up task ended the process: {how}", exit_code=_FAILED)
+        raise StartupError(f"a start-up task ended the process: {how}", exit_code=STARTUP_FAILED)
     return True
 
 
@@ -97,7 +94,7 @@ def main() -> int:
         except ConfigError as error:
             return tell_error(channel, error)
         except (Exception, SystemExit) as error:
-            return tell_error(channel, user_error(error, f"the start-up task {task}", _FAILED))
+            return tell_error(channel, user_error(error, f"the start-up task {task}", STARTUP_FAILED))
     channel.send({"done": True})
     channel.close()
     return 0

@@ -36,7 +36,8 @@ from fastweb._speedups.websocket import (
 )
 from fastweb.exceptions import ClientDisconnect
 from fastweb.server.deflate import Deflate, Inflate
-from fastweb.server.handshake import Handshake, HandshakeError, accept_head, is_handshake, read_handshake
+from fastweb.server.flow_control import Writers
+from fastweb.server.handshake import Handshake, HandshakeError, accept_head, read_handshake
 
 if TYPE_CHECKING:
     from fastweb.limits import Limits
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from fastweb.server.http1 import HTTP1Connection
     from fastweb.server.http1_stream import HTTP1Stream
 
-__all__ = ["WebSocketConnection", "is_handshake", "open_websocket"]
+__all__ = ["WebSocketConnection", "open_websocket"]
 
 _logger = logging.getLogger("fastweb.error")
 
@@ -116,7 +117,7 @@ class WebSocketConnection(BaseWebSocket, asyncio.Protocol):
         )
         if agreement is not None:
             self.deflate = Deflate(agreement)
-        self._drain_waiters: list[asyncio.Future[None]] = []
+        self._writers = Writers(self.loop)
         self._early = 0
         self._pinged = False
         #: The payload of a pong that could not be written yet.
@@ -238,21 +239,9 @@ class WebSocketConnection(BaseWebSocket, asyncio.Protocol):
         if not self.writing_paused:
             await asyncio.sleep(0)
         while self.writing_paused and not self.closed:
-            waiter: asyncio.Future[None] = self.loop.create_future()
-            self._drain_waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                if waiter in self._drain_waiters:
-                    self._drain_waiters.remove(waiter)
+            await self._writers.wait()
         if self.closed:
             raise ClientDisconnect()
-
-    def _wake_writers(self) -> None:
-        waiters, self._drain_waiters = self._drain_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     def _write_frame(self, first: int, payload: bytes) -> None:
         if not self.transport.is_closing():
@@ -304,7 +293,7 @@ class WebSocketConnection(BaseWebSocket, asyncio.Protocol):
         self.close_code = code
         self.close_reason = reason
         self.wake_waiters(False)
-        self._wake_writers()
+        self._writers.wake()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin to close, or refuse the handshake; see `fastweb.types.WebSocketStream.close`."""
@@ -396,7 +385,7 @@ class WebSocketConnection(BaseWebSocket, asyncio.Protocol):
         pong, self._pong = self._pong, None
         if pong is not None and not self.closed:
             self._write_frame(_PONG_FRAME, pong)
-        self._wake_writers()
+        self._writers.wake()
 
     def pause_reading(self) -> None:
         """Let the client wait."""

@@ -24,7 +24,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from fastweb.server import systemd
-from fastweb.server.config import Config, StartupError, banner, configure_logging
+from fastweb.server.config import STARTUP_FAILED, Config, StartupError, banner, configure_logging
 from fastweb.server.interface import interface_name, is_app
 from fastweb.server.lifespan import Lifespan
 from fastweb.server.loading import load_app, user_error
@@ -41,8 +41,6 @@ __all__ = ["Server", "exit_later", "loop_factory", "run_server", "run_single"]
 
 logger = logging.getLogger("fastweb.server")
 
-#: Exit code when the app's lifespan fails to start.
-STARTUP_FAILED = 3
 #: Seconds that a process of ours waits at its end for threads that will not stop (a plain `def` endpoint that
 #: hangs).
 _THREADS_TIMEOUT = 2.0

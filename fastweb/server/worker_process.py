@@ -16,7 +16,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastweb.server.channel import Channel
 from fastweb.server.config import Config, StartupError, configure_logging, report
@@ -198,10 +198,6 @@ def _serve(order: Order, load: Callable[[Config], StreamApp], channel: Channel) 
         return server.exit_code
 
 
-def _main() -> Any:
-    # Under its own name: `__main__` is to be the user's script.
-    return importlib.import_module("fastweb.server.worker_process").main()
-
-
 if __name__ == "__main__":
-    sys.exit(_main())
+    # Under its own name: `__main__` is to be the user's script.
+    sys.exit(importlib.import_module("fastweb.server.worker_process").main())

@@ -199,9 +199,6 @@ class _Call:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def _receive(self) -> bytes:
-        return await self._stream.receive()
-
     # In the thread
 
     def call(self) -> None:
@@ -265,7 +262,7 @@ class _Call:
         if self._over:
             raise ConnectionResetError("the client went away")
         try:
-            return asyncio.run_coroutine_threadsafe(self._receive(), self._loop).result()
+            return asyncio.run_coroutine_threadsafe(self._stream.receive(), self._loop).result()
         except ClientDisconnect:
             self._over = True
         except HTTPException as error:

@@ -5,12 +5,10 @@ The long form of this is `python -m bench.soak`.
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,46 +16,12 @@ from typing import Any
 
 import pytest
 
+from bench.soak.load import Load
+
 if sys.platform != "linux":
     pytest.skip("a socket a slot, preloading and hot swaps are tried on Linux", allow_module_level=True)
 
 Serve = Callable[..., Any]
-
-
-class Load:
-    """Clients that ask until told to stop, half of them on connections that they keep."""
-
-    def __init__(self, port: int, clients: int = 4) -> None:
-        self.port = port
-        self.pids: list[str] = []
-        self.lost: list[str] = []
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(i % 2 == 0,)) for i in range(clients)]
-
-    def _run(self, keep: bool) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        while not self._stopping.is_set():
-            try:
-                connection.request("GET", "/", headers={} if keep else {"connection": "close"})
-                body = connection.getresponse().read().decode()
-                assert body.isdigit(), body
-                self.pids.append(body)
-                # Hundreds of requests a second are enough: the cores are for those that start.
-                self._stopping.wait(0.005)
-            except (OSError, http.client.HTTPException, AssertionError) as error:
-                self.lost.append(repr(error))
-                connection.close()
-        connection.close()
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(30)
 
 
 def pid_in(path: Path) -> int:
@@ -98,7 +62,8 @@ def leave_nothing(app_dir: Path) -> Any:
 def test_a_deploy_under_load_loses_nothing(serve: Serve, app_dir: Path, preload: bool) -> None:
     server = serve(workers=2, preload=preload, access_log=False, pidfile="pid").ready()
     pidfile = app_dir / "pid"
-    with Load(server.port) as load:
+    # Hundreds of requests a second are enough: the cores are for those that start.
+    with Load(server.port, clients=4, pause=0.005) as load:
         for turn in range(10 if preload else 2):
             before = server.notes.count("down")
             os.kill(pid_in(pidfile), signal.SIGHUP)
@@ -110,9 +75,9 @@ def test_a_deploy_under_load_loses_nothing(serve: Serve, app_dir: Path, preload:
                     server.until(lambda pid=old: pid_in(pidfile) != pid)
                     server.until(lambda pid=old: is_gone(pid))
         assert load.lost == []
-        answered = len(load.pids)
-        os.kill(int(load.pids[-1]), signal.SIGKILL)
-        server.until(lambda: len(load.pids) >= answered + 100)
+        answered = load.done
+        os.kill(int(list(load.snapshot())[-1]), signal.SIGKILL)  # the newest
+        server.until(lambda: load.done >= answered + 100)
     # A client has one request at a time.
     assert len(load.lost) <= 4
     assert "Traceback" not in server.err
@@ -174,9 +139,9 @@ def test_connections_are_balanced(serve: Serve) -> None:
 def test_a_worker_that_has_served_long_enough_is_replaced(serve: Serve) -> None:
     server = serve(workers=1, max_requests=50).ready()
     first = server.get()
-    with Load(server.port, 2) as load:
+    with Load(server.port, clients=2, pause=0.005) as load:
         server.until(lambda: "it has answered" in server.err and server.notes.count("down") >= 1)
-        server.until(lambda: load.pids[-1] != first)
+        server.until(lambda: load.snapshot().keys() - {first})
     assert load.lost == []
     assert server.stop() == 0
 
