@@ -86,6 +86,8 @@ class Watchdog:
                 now = time.monotonic()
                 if self._answered == self._pinged:
                     break
+                if self._loop.is_closed():  # It ended with the ping still to answer.
+                    return
                 late = now - slept - pause
                 if late > pause and time.process_time() - worked < late / 2:
                     since = now  # The process was stopped.

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -143,6 +143,22 @@ def test_it_ends_with_the_loop() -> None:
     asyncio.run(scenario())
     watchdogs[0]._thread.join(20)
     assert not watchdogs[0]._thread.is_alive()
+
+
+def test_it_ends_with_a_loop_that_left_a_ping_unanswered() -> None:
+    class Closed:
+        """A loop that takes a call and is closed before it makes it."""
+
+        def call_soon_threadsafe(self, *_: Any) -> None:
+            pass
+
+        def is_closed(self) -> bool:
+            return True
+
+    watchdog = Watchdog(0.05, cast(asyncio.AbstractEventLoop, Closed()), nobody)
+    watchdog.start()
+    watchdog._thread.join(20)
+    assert not watchdog._thread.is_alive()
 
 
 def test_who_debugs_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
