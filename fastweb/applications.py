@@ -37,6 +37,7 @@ from fastweb.exceptions import (
 )
 from fastweb.paths import get_route_path, without_root
 from fastweb.requests import Request
+from fastweb.resources import resources
 from fastweb.responses import JSONResponse, PlainTextResponse, Response, send_response
 from fastweb.routing.api_router import APIRouter
 from fastweb.routing.base import BaseRoute
@@ -238,9 +239,14 @@ class Application:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
-        """Start-up on entry, shut-down on exit; the value is the state that each request gets a copy of."""
-        async with self.router.lifespan_context(self) as state:
+        """Start-up on entry, shut-down on exit; the value is the state that each request gets a copy of.
+
+        Raises:
+            ResourceError: a pool, or the like, cannot be opened.
+        """
+        async with resources.with_app(), self.router.lifespan_context(self) as state:
             self._lifespan_state = dict(state or {})
+            await resources.open_all()
             yield self._lifespan_state
 
 

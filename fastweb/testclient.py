@@ -19,6 +19,7 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from fastweb.concurrency import threads_at_work
+from fastweb.resources import resources
 from fastweb.status import FastWebDeprecationWarning
 from fastweb.types import ASGIApp, Message, Receive, Scope, Send
 from fastweb.websockets import WebSocketDisconnect
@@ -473,6 +474,16 @@ class _Transport(httpx.BaseTransport):
                 stack.callback(exchange.abort)
 
 
+@contextlib.contextmanager
+def _portal(options: dict[str, Any]) -> Iterator[BlockingPortal]:
+    """An event loop in a thread. What was opened on it at first use, such as pools, is closed with it."""
+    with start_blocking_portal(**options) as portal:
+        try:
+            yield portal
+        finally:
+            portal.call(resources.close_all)
+
+
 class _Lifespan:
     """The app's start-up and shut-down, in one task of the portal's loop.
 
@@ -610,7 +621,7 @@ class TestClient(httpx.Client):
     def _portal_factory(self) -> contextlib.AbstractContextManager[BlockingPortal]:
         if self.portal is not None:
             return contextlib.nullcontext(self.portal)
-        return start_blocking_portal(**self.async_backend)
+        return _portal(self.async_backend)
 
     def request(
         self,
@@ -655,7 +666,7 @@ class TestClient(httpx.Client):
     def __enter__(self) -> Self:
         # Not httpx's, after whose exit a client is of no more use: this one may be entered again.
         with contextlib.ExitStack() as stack:
-            portal = stack.enter_context(start_blocking_portal(**self.async_backend))
+            portal = stack.enter_context(_portal(self.async_backend))
             self.portal = portal
             stack.callback(setattr, self, "portal", None)
             lifespan = _Lifespan(self.app, portal, self.app_state)

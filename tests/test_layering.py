@@ -27,6 +27,7 @@ FLOORS = {
         (
             "_speedups limits types status",
             "datastructures exceptions params fields concurrency background config convertors paths lifespan"
+            " resources"
             " streams asgi asgi_websocket wsgi",
             "requests responses websockets sse jsonl formparsers models model_class model_fields"
             " validation encoders",

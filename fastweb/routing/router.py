@@ -12,6 +12,7 @@ from fastweb.datastructures import URL, URLPath
 from fastweb.exceptions import StarletteHTTPException
 from fastweb.lifespan import lifespan_context
 from fastweb.paths import get_route_path, matcher_parts
+from fastweb.resources import ResourceError, resources
 from fastweb.routing.base import PATH_MATCHES, BaseRoute, Match, NoMatchFound, wrapped
 from fastweb.routing.mount import Host, Mount
 from fastweb.routing.route import Route
@@ -205,7 +206,8 @@ class Router:
         started = False
         await receive()
         try:
-            async with self.lifespan_context(scope.get("app")) as state:
+            async with resources.with_app(), self.lifespan_context(scope.get("app")) as state:
+                await resources.open_all()
                 if state:
                     if "state" not in scope:
                         raise RuntimeError('The server does not support "state" in the lifespan scope.')
@@ -213,11 +215,12 @@ class Router:
                 await send({"type": "lifespan.startup.complete"})
                 started = True
                 await receive()
-        except BaseException:
+        except BaseException as error:
             import traceback  # not loaded with every app
 
             phase = "shutdown" if started else "startup"
-            await send({"type": f"lifespan.{phase}.failed", "message": traceback.format_exc()})
+            message = str(error) if isinstance(error, ResourceError) else traceback.format_exc()
+            await send({"type": f"lifespan.{phase}.failed", "message": message})
             raise
         await send({"type": "lifespan.shutdown.complete"})
 

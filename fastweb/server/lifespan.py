@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
+from fastweb.resources import resources
 from fastweb.types import StreamApp
 
 __all__ = ["Lifespan"]
@@ -24,7 +25,8 @@ class Lifespan:
         self._leave = asyncio.Event()
 
     async def _run(self) -> None:
-        async with self._app.lifespan():
+        # Here, too, and not in fastweb's apps alone: any app may have a pool.
+        async with resources.with_app(), self._app.lifespan():
             self._entered.set()
             await self._leave.wait()
 

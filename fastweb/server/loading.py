@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+from fastweb.resources import ResourceError
 from fastweb.server.config import Config, ConfigError, StartupError
 from fastweb.server.interface import adapt, interface_of, is_app
 from fastweb.types import StreamApp
@@ -258,6 +259,8 @@ def user_error(error: BaseException, doing: str, exit_code: int = 1) -> StartupE
         return error
     if isinstance(error, SystemExit):
         return StartupError(f"{doing} called sys.exit({error.code!r})", exit_code=exit_code)
+    if isinstance(error, ResourceError):
+        return StartupError(f"{doing} failed: {error}", exit_code=exit_code)
     trace = _user_traceback(error.__traceback__)
     if trace is None and not isinstance(error, SyntaxError):
         trace = error.__traceback__  # All of it is ours: then all of it is needed.
