@@ -38,6 +38,7 @@ EXTENSIONS = (
     "http1",
     "http1_parser",
     "models",
+    "pg_wire",
     "plan",
     "request",
     "response",
