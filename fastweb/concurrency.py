@@ -43,6 +43,8 @@ __all__ = [
     "contextmanager_in_threadpool",
     "is_async_callable",
     "iterate_in_threadpool",
+    "loop_of_thread",
+    "never_blocks",
     "own_threads",
     "run_in_own_thread",
     "run_in_threadpool",
@@ -51,6 +53,7 @@ __all__ = [
     "threads_at_work",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -66,6 +69,22 @@ def is_async_callable(obj: Any) -> bool:
     while isinstance(obj, functools.partial):
         obj = obj.func
     return iscoroutinefunction(obj) or (callable(obj) and iscoroutinefunction(obj.__call__))
+
+
+def never_blocks(function: F) -> F:
+    """Mark a plain function as one that only hands something out: a dependency that is one is called on the
+    event loop, and not in a thread. A method that is marked keeps that when it is bound.
+    """
+    function.__never_blocks__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def loop_of_thread() -> asyncio.AbstractEventLoop | None:
+    """The event loop that has a plain function run in this thread; None in any other thread."""
+    return getattr(_of_thread, "loop", None)
+
+
+_of_thread = threading.local()
 
 
 class Job(Protocol):
@@ -275,11 +294,14 @@ class ThreadPool:
             local, token = job.anyio_way_back
             local.current_token = token
             local.current_cancel_scope = None
+        _of_thread.loop = getattr(job, "loop", None)
         try:
             return job.context.run(job.call), None
         except BaseException as error:  # whatever it is, it belongs to the caller
             return None, error
         finally:
+            # Nor is an idle thread to hold the loop.
+            _of_thread.loop = None
             # The error's traceback holds this frame, and the job will hold the error.
             del job
 

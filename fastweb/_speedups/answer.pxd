@@ -16,6 +16,7 @@ cdef extern from "Python.h":
 
 cdef class Step:
     cdef object call
+    cdef bint at_once
     cdef list parameters
     cdef list results
     cdef tuple requests
@@ -59,6 +60,7 @@ cdef class Answer:
     cdef bint _take(self, object value) except? -1
     cdef bint _recover(self, object error) except? -1
     cdef bint _next(self) except? -1
+    cdef object _made(self, Step step, list values)
     cdef bint _call(self, Step step, list values) except? -1
     cdef bint _arguments(self, Step step, list values, list errors) except? -1
     cdef object _made_request(self)

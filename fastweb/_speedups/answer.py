@@ -56,14 +56,18 @@ class Step:
 
     Arguments:
         call: what is called, with keywords; gives an awaitable.
+        at_once: it gives the result itself.
         parameters: what is read of the request (`fastweb._speedups.plan.Parameter`).
         results: (keyword or None, number of the step) of the dependencies that it needs.
         requests: the keywords that take the request itself.
         body: the keyword that takes the body's value; None for none.
     """
 
-    def __init__(self, call: Any, parameters: list, results: list, requests: tuple, body: Any) -> None:
+    def __init__(
+        self, call: Any, at_once: bool, parameters: list, results: list, requests: tuple, body: Any
+    ) -> None:
         self.call = call
+        self.at_once = at_once
         self.parameters = parameters
         self.results = results
         self.requests = requests
@@ -309,8 +313,12 @@ class Answer:
             values: list = []
             self._arguments(step, values, errors)
             if not errors:
-                self._call(step, values)
-                return True
+                if not step.at_once:
+                    self._call(step, values)
+                    return True
+                self._results[self._number] = self._made(step, values)
+                self._number += 1
+                continue
             # Not called, nor is what needs it; the others are, so that every error is found.
             if self._failed is None:
                 self._failed = {}
@@ -328,14 +336,20 @@ class Answer:
         return True
 
     @cython.cfunc
+    def _made(self, step: Step, values: list) -> Any:
+        """What a step's call gives."""
+        if cython.compiled:
+            made = capi.call_with(step.call, values, step.names)
+        elif not values:
+            made = step.call()
+        else:
+            made = step.call(**dict(zip(step.names, values, strict=True)))
+        return made
+
+    @cython.cfunc
     @cython.exceptval(-1)
     def _call(self, step: Step, values: list) -> cython.bint:
-        if cython.compiled:
-            coroutine = capi.call_with(step.call, values, step.names)
-        elif not values:
-            coroutine = step.call()
-        else:
-            coroutine = step.call(**dict(zip(step.names, values, strict=True)))
+        coroutine = self._made(step, values)
         if type(coroutine) is not CoroutineType:
             coroutine = self._operation.awaited(coroutine)
         self._coroutine = coroutine

@@ -23,6 +23,7 @@ class Kind(Enum):
     """How the result of a call is had."""
 
     PLAIN = "called in the thread pool"
+    AT_ONCE = "called on the event loop"
     COROUTINE = "awaited"
     GENERATOR = "entered in the thread pool, as a context manager"
     ASYNC_GENERATOR = "entered as an async context manager"
@@ -32,6 +33,7 @@ def kind_of(call: Callable[..., Any]) -> Kind:
     """The kind of a function, a method, a partial, a class, or an object with `__call__`.
 
     A wrapper (`functools.wraps`) is of the kind of what it wraps, for it usually returns what that returns.
+    What `fastweb.concurrency.never_blocks` has marked needs no thread.
     """
     for function in _functions(call):
         if inspect.isasyncgenfunction(function):
@@ -41,7 +43,9 @@ def kind_of(call: Callable[..., Any]) -> Kind:
     for function in _functions(call):
         if is_async_callable(function):
             return Kind.COROUTINE
-    return Kind.PLAIN
+    # What is wrapped around it (and has its attributes) may block.
+    at_once = getattr(call, "__never_blocks__", False) is True and not hasattr(call, "__wrapped__")
+    return Kind.AT_ONCE if at_once else Kind.PLAIN
 
 
 def yields(call: Callable[..., Any]) -> bool:

@@ -25,12 +25,14 @@ def bounded(
         call, kind: the dependency.
         concurrency: what it shares the bound with.
     """
-    if kind in (Kind.COROUTINE, Kind.PLAIN):
+    if kind in (Kind.COROUTINE, Kind.PLAIN, Kind.AT_ONCE):
 
         async def wait_and_call(**values: Any) -> Any:
             async with concurrency.get_semaphore():
                 if kind is Kind.COROUTINE:
                     return await call(**values)
+                if kind is Kind.AT_ONCE:
+                    return call(**values)
                 # The thread is asked for last: those who wait hold none.
                 return await run_in_threadpool(call, **values)
 

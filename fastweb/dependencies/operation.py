@@ -46,16 +46,17 @@ def _all(plan: CallPlan) -> list[Step]:
 
 def _is_simple(step: Step) -> bool:
     return (
-        step.kind in (Kind.COROUTINE, Kind.PLAIN)
+        step.kind in (Kind.COROUTINE, Kind.PLAIN, Kind.AT_ONCE)
         and not step.readers
         and all(kind == "request" for _, kind in step.special)
     )
 
 
 def _step(step: Step) -> OperationStep:
-    call = step.call if step.kind is Kind.COROUTINE else partial(run_in_threadpool, step.call)
+    call = partial(run_in_threadpool, step.call) if step.kind is Kind.PLAIN else step.call
     return OperationStep(
         call,
+        step.kind is Kind.AT_ONCE,
         step.parameters,
         step.results,
         tuple(name for name, kind in step.special if kind == "request"),

@@ -156,6 +156,8 @@ class CallPlan:
         self.steps: list[Step] = []
         results = [(inner.name, self._add(inner)) for inner in (*extra, *dependant.dependencies)]
         self.endpoint = Step(dependant, results, websocket=websocket)
+        if self.endpoint.kind is Kind.AT_ONCE:
+            self.endpoint.kind = Kind.PLAIN  # an endpoint is more than what it was marked for
         self.call = dependant.call
         self.is_async = self.endpoint.kind is Kind.COROUTINE
         self._shields = any(step.kind is Kind.ASYNC_GENERATOR for step in self.steps)
@@ -512,6 +514,8 @@ async def _call(
         return await step.call(**values)
     if kind is Kind.PLAIN:
         return await run_in_threadpool(step.call, **values)
+    if kind is Kind.AT_ONCE:
+        return step.call(**values)
     assert exits is not None
     if kind is Kind.ASYNC_GENERATOR:
         assert scope is not None
