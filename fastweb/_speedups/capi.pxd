@@ -134,3 +134,25 @@ cdef extern from *:
     """
     # Call with keywords: as many values as there are names, each of them once.
     object call_with "fastweb_call_with"(object call, list values, tuple names)
+
+
+cdef extern from *:
+    """
+    static inline void fastweb_match_as_mapping(PyObject *type) {
+        ((PyTypeObject *)type)->tp_flags |= Py_TPFLAGS_MAPPING;
+        PyType_Modified((PyTypeObject *)type);
+    }
+    #define fastweb_untrack(object) PyObject_GC_UnTrack((void *)(object))
+    #define fastweb_track(object) PyObject_GC_Track((void *)(object))
+    #define fastweb_is_tracked(object) PyObject_GC_IsTracked((PyObject *)(object))
+    /* Tuples are left out of it where nothing in them is tracked. */
+    #define fastweb_may_be_tracked(object) (PyType_IS_GC(Py_TYPE(object)) && \\
+        (!PyTuple_CheckExact(object) || PyObject_GC_IsTracked((PyObject *)(object))))
+    """
+    # Let instances match `case {"key": value}`; before the type has subclasses.
+    void match_as_mapping "fastweb_match_as_mapping"(object cls)
+    # The garbage collector need not know this one: nothing in it can lead back to it.
+    void untrack "fastweb_untrack"(object made) noexcept
+    void track "fastweb_track"(object made) noexcept
+    bint is_tracked "fastweb_is_tracked"(object made) noexcept
+    bint may_be_tracked "fastweb_may_be_tracked"(object value) noexcept
