@@ -27,7 +27,7 @@ class Codec:
         self.format = format
 
     @cython.ccall
-    def encode(self, out: Output, value: object) -> Any:
+    def encode(self, out: Output, value: Any) -> Any:
         """Put the value's bytes."""
         out.put_text(value)
         return None
