@@ -1,0 +1,50 @@
+"""PostgreSQL: our own client. What is public is named here, and loaded when it is first asked for.
+
+    from fastweb.postgres import PgPool, connect
+
+- The sans-IO half, the framing and the values are hot: `fastweb/_speedups/pg_*.py`.
+- `options`, `conninfo`, `passfile`, `servicefile`: where the server is, and as whom.
+- `startup`, `auth`, `tls`, `cancel`: from a socket to ReadyForQuery.
+- `errors`: every exception.
+
+Source: https://www.postgresql.org/docs/current/protocol.html
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastweb.postgres.errors import *  # noqa: F403
+    from fastweb.postgres.options import Host, Options
+
+#: A public name -> the module of this package that has it. Exceptions are found in `errors`.
+_MODULES = {
+    "Host": "options",
+    "Options": "options",
+}
+
+__all__ = ["Host", "Options"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    elif name.startswith("_") or not name[:1].isupper():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    else:
+        from fastweb.postgres import errors
+
+        try:
+            value = getattr(errors, name)
+        except AttributeError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    from fastweb.postgres import errors
+
+    return sorted({*globals(), *_MODULES, *errors.__all__})
