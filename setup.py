@@ -35,6 +35,7 @@ else:
 #: The hot modules, fastweb/_speedups/<name>.py. The test of the build holds that none is missing here.
 EXTENSIONS = (
     "answer",
+    "arrival",
     "http1",
     "http1_parser",
     "models",

@@ -18,7 +18,7 @@ cdef class Carrier:
     cdef bint _ended
 
     cdef object _step(self, object step, object value)
-    cpdef bint go_on(self, object waited, object loop) except? -1
+    cpdef go_on(self, object loop)
     cdef bint _finished(self, object error) except? -1
 
 

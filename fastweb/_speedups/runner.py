@@ -142,15 +142,14 @@ class Carrier:
         return self._attached and not self._ended
 
     @cython.ccall
-    @cython.exceptval(-1)
-    def go_on(self, waited: Any, loop: Any) -> cython.bint:
-        """Step the coroutine while its Task waits for `waited`, of which the Task need not hear.
+    def go_on(self, loop: Any) -> Any:
+        """Step the coroutine while its Task waits, and need not hear of it.
 
-        PERF: where the coroutine waits for the same again, the step costs a third of one of the Task's, which
-        takes its result, asks what it waits for next, and has itself called back.
+        PERF: the step costs a third of one of the Task's, which takes the result of what it waited for, asks
+        what it waits for next, and has itself called back.
 
         Returns:
-            Whether that is so. Else the Task is to be woken: it will find what came of the step.
+            What the coroutine waits for now. If the Task is woken, it finds that, or what was raised (None).
         """
         task = self._task
         found = None
@@ -167,13 +166,11 @@ class Carrier:
                 found = self._context.run(self._coroutine.send, None)
         except BaseException as error:
             self._raised = error
-            return False
+            return None
         finally:
             del _current_tasks[loop]
-        if found is waited:
-            return True
         self._first = _NOTHING if found is None else found
-        return False
+        return found
 
     def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:
         """An exception, usually a cancel, for the coroutine."""

@@ -1,3 +1,3 @@
-"""What of the runner steps a coroutine that waits for a message."""
+"""The wait that a message ends."""
 
-from fastweb._speedups.runner cimport Carrier
+from fastweb._speedups.arrival cimport Arrival

@@ -22,15 +22,9 @@ A payload that comes in pieces is unmasked, inflated and checked piece by piece:
 that makes it one, and a size limit before the bytes beyond it are kept.
 
 `BaseWebSocket` keeps the messages that nobody has received yet, and frames those that are sent. Whoever waits
-for one is an `Arrival`, a future of our own making.
-
-PERF: an asyncio.Future schedules the Task that waits for it, so the message is handled in the loop's next
-turn, after another look at all sockets. An Arrival steps the Task at once, in the callback that brought the
-message; up to Python 3.11 even its coroutine alone, as long as that waits for nothing but messages
-(`fastweb._speedups.runner.Carrier.go_on`).
+for one awaits a `Message`, and goes on in the callback that brings it.
 """
 
-import asyncio
 import codecs
 from collections import deque
 from typing import Any
@@ -40,8 +34,7 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-from fastweb._speedups.runner import EAGER, Carrier
-from fastweb._speedups.runner import _current_tasks as _tasks_of_loops
+from fastweb._speedups.arrival import Arrival
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING
@@ -53,10 +46,10 @@ __all__ = [
     "FAILURE",
     "PING",
     "PONG",
-    "Arrival",
     "BaseWebSocket",
     "Event",
     "FrameParser",
+    "Message",
     "close_payload",
     "frame",
     "is_close_code",
@@ -90,12 +83,6 @@ _TURN = cython.declare(cython.Py_ssize_t, 1 << 20)
 _BURST = cython.declare(cython.int, 32)
 
 _Utf8Decoder = codecs.getincrementaldecoder("utf-8")
-_CancelledError = asyncio.CancelledError
-_InvalidStateError = asyncio.InvalidStateError
-_Task: Any = asyncio.Task
-_current_task = asyncio.current_task
-_current_tasks: dict = _tasks_of_loops
-_EAGER = cython.declare(cython.bint, EAGER)
 
 
 def is_close_code(code: int) -> bool:
@@ -528,155 +515,32 @@ class FrameParser:
         return Event(FAILURE, b"", code, reason)
 
 
-@cython.cfunc
-@cython.inline
-@cython.exceptval(-1)
-def _is_idle(loop: Any) -> cython.bint:
-    """Whether no Task runs."""
-    return _current_task(loop) is None if _EAGER else loop not in _current_tasks
-
-
+@cython.final
 @cython.cclass
-class Arrival:
-    """The wait for a message: `await` gives it, or None where there will be none.
+class Message(Arrival):
+    """The wait for a message: `await` gives it, or None where there will be none."""
 
-    An iterator that is also what it yields, a future as far as a Task is concerned
-    (`_asyncio_future_blocking`; None until it waits, so that nobody else takes it for one).
-    """
-
-    _asyncio_future_blocking = cython.declare(object, visibility="public")
     _socket: Any
-    _callback: Any
-    _context: Any
-    _done: cython.bint
-    _cancelled: cython.bint
-    _words: Any
-    #: Carries the coroutine that waits for it, where nothing but a Task stands behind.
-    _carrier: Carrier
-    _stepping: cython.bint
-    _asked: cython.bint
 
     def __init__(self, socket: Any) -> None:
-        self._asyncio_future_blocking: Any = None
+        Arrival.__init__(self, socket.loop)
         self._socket = socket
-        self._callback = None
-        self._context = None
-        self._done = False
-        self._cancelled = False
-        self._words = None
-        self._carrier = None
-        self._stepping = False
-        self._asked = False
-
-    def __await__(self) -> Any:
-        return self
-
-    def __iter__(self) -> Any:
-        return self
 
     def __next__(self) -> Any:
         socket: BaseWebSocket = self._socket
         message = socket.take()
         if message is not None or socket.closed:
             self._asyncio_future_blocking = None
-            if socket._free is None:
+            if socket._free is None and not self.is_taken():
                 socket._free = self
             raise StopIteration(message)
-        self._done = False
-        self._asyncio_future_blocking = True
         socket.add_waiter(self)
-        return self
-
-    # asyncio's futures, as far as Tasks use them.
-
-    def get_loop(self) -> Any:
-        return self._socket.loop
-
-    def add_done_callback(self, callback: Any, *, context: Any = None) -> None:
-        if self._done:
-            self._socket.loop.call_soon(callback, self, context=context)
-        else:
-            self._callback = callback
-            self._context = context
-            self._carrier = _carrier_of(callback)
-
-    def remove_done_callback(self, callback: Any) -> int:
-        found = self._callback is not None and self._callback == callback
-        if found:
-            self._callback = None
-            self._carrier = None
-        return int(found)
-
-    def done(self) -> bool:
-        return self._done
-
-    def cancelled(self) -> bool:
-        return self._cancelled
-
-    def cancel(self, msg: Any = None) -> bool:
-        if self._stepping:
-            # The Task does not know that it runs, and takes it for waiting: it is to cancel its next step.
-            self._asked = True
-            return False
-        if self._done:
-            return False
-        self._cancelled = True
-        self._words = msg
-        socket: BaseWebSocket = self._socket
-        socket.remove_waiter(self)
-        self.wake(False)
-        return True
-
-    def exception(self) -> Any:
-        return None
-
-    def result(self) -> Any:
-        if self._cancelled:
-            raise _CancelledError() if self._words is None else _CancelledError(self._words)
-        if not self._done:
-            raise _InvalidStateError("Result is not set.")
+        return self.wait()
 
     @cython.ccall
-    def wake(self, at_once: cython.bint) -> Any:
-        """Let the Task go on: now, where no other runs, or in the loop's next turn."""
-        loop = self._socket.loop
-        carrier: Carrier = self._carrier
-        at_once = at_once and _is_idle(loop)
-        self._done = True
-        if at_once and carrier is not None:
-            self._stepping = True
-            self._asked = False
-            try:
-                again: cython.bint = carrier.go_on(self, loop)
-            finally:
-                self._stepping = False
-            if again and not self._asked:
-                return
-            if again:
-                # It was cancelled while it ran: its Task has to hear of that, and of what it waits for.
-                carrier._first = self
-                self._socket.remove_waiter(self)
-            self._done = True
-        callback = self._callback
-        context = self._context
-        self._callback = None
-        self._context = None
-        self._carrier = None
-        if callback is None:
-            return
-        if at_once and context is not None:
-            context.run(callback, self)
-        else:
-            loop.call_soon(callback, self, context=context)
-
-
-def _carrier_of(callback: Any) -> Any:
-    """What carries the coroutine of the Task that has itself called back so; None where nothing does."""
-    task = getattr(callback, "__self__", None)
-    if type(task) is not _Task:
-        return None
-    carrier = task.get_coro()
-    return carrier if type(carrier) is Carrier and carrier.carries else None
+    def forget(self) -> Any:
+        socket: BaseWebSocket = self._socket
+        socket.remove_waiter(self)
 
 
 @cython.cclass
@@ -712,10 +576,10 @@ class BaseWebSocket:
     _limit: cython.Py_ssize_t
     #: Messages that were written, modulo _BURST.
     _written: cython.int
-    _waiter: Arrival
+    _waiter: Message
     _waiters: list
     #: One that was waited for, for the next.
-    _free: Arrival
+    _free: Message
 
     def __init__(self, loop: Any, hub: Any, limit: cython.Py_ssize_t) -> None:
         self.loop = loop
@@ -798,21 +662,21 @@ class BaseWebSocket:
 
     def receive(self) -> Any:
         """What to await for the next message (`fastweb.types.WebSocketStream.receive`)."""
-        arrival: Arrival = self._free
-        if arrival is None:
-            return Arrival(self)
+        message: Message = self._free
+        if message is None:
+            return Message(self)
         self._free = None
-        return arrival
+        return message
 
     @cython.ccall
-    def add_waiter(self, waiter: Arrival) -> Any:
+    def add_waiter(self, waiter: Message) -> Any:
         if self._waiter is None:
             self._waiter = waiter
         else:
             self._waiters.append(waiter)
 
     @cython.ccall
-    def remove_waiter(self, waiter: Arrival) -> Any:
+    def remove_waiter(self, waiter: Message) -> Any:
         if self._waiter is waiter:
             self._waiter = None
         elif waiter in self._waiters:
@@ -821,7 +685,7 @@ class BaseWebSocket:
     @cython.ccall
     def wake_waiters(self, at_once: cython.bint) -> Any:
         """Wake who waits for a message: one that finds none waits on."""
-        waiter: Arrival = self._waiter
+        waiter: Message = self._waiter
         waiters: list = self._waiters
         self._waiter = None
         if waiters:

@@ -1,4 +1,4 @@
-"""The wait for a WebSocket's message (`Arrival`), with all that may stand between it and a Task."""
+"""A wait for what comes from outside (`Arrival`), with all that may stand between it and a Task."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from fastweb._speedups.arrival import Arrival
 from fastweb._speedups.runner import Runner
 from fastweb._speedups.websocket import BaseWebSocket, FrameParser, mask
 
@@ -234,5 +235,166 @@ def test_what_it_ends_with_reaches_the_stream_and_the_task(error: Exception | No
         assert task.done()
         assert task.exception() is error
         assert runner.tasks == {}
+
+    asyncio.run(main())
+
+
+class Answer(Arrival):
+    """The wait for a database's answer, say: it comes once."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.value = value
+        self.here = self.given_up = False
+        asked.append(self)
+
+    def __next__(self) -> Any:
+        if self.here:
+            raise StopIteration(self.value)
+        return self.wait()
+
+    def forget(self) -> None:
+        self.given_up = True
+
+    def come(self) -> None:
+        self.here = True
+        if not self.given_up:
+            self.wake(True)
+
+
+#: Answers that somebody has asked for.
+asked: list[Answer] = []
+
+
+class Request:
+    """What the runner runs a coroutine for."""
+
+    outcome: Any = "none yet"
+
+    def ended(self, error: BaseException | None) -> None:
+        self.outcome = error
+
+
+async def in_turns(socket: Socket, seen: list[Any]) -> None:
+    """A message, two answers, a message, one answer."""
+    seen.append(await socket.get())
+    seen.append(await Answer("x"))
+    seen.append(await Answer("y"))
+    seen.append(await socket.get())
+    seen.append(await Answer("z"))
+
+
+async def all_come(socket: Socket) -> None:
+    await socket.feed("a")
+    for _ in range(2):
+        socket.loop.call_soon(asked[-1].come)
+        await settle()
+    await socket.feed("b")
+    socket.loop.call_soon(asked[-1].come)
+    await settle()
+
+
+@pytest.mark.parametrize("own_task", [False, True])
+def test_other_arrivals_in_turns(own_task: bool) -> None:
+    async def main() -> None:
+        asked.clear()
+        socket, seen, request = Socket(), list[Any](), Request()
+        if own_task:
+            task = asyncio.create_task(in_turns(socket, seen))
+        else:
+            socket.loop.call_soon(Runner(socket.loop).run, in_turns(socket, seen), request)
+        await settle()
+        await all_come(socket)
+        assert seen == ["a", "x", "y", "b", "z"]
+        assert task.done() if own_task else request.outcome is None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("own_task", [False, True])
+@pytest.mark.parametrize("waits", range(5))
+def test_it_is_cancelled_at_whichever_it_waits_for(waits: int, own_task: bool) -> None:
+    async def main() -> None:
+        asked.clear()
+        socket, seen, request = Socket(), list[Any](), Request()
+        runner = Runner(socket.loop)
+        if own_task:
+            task = asyncio.create_task(in_turns(socket, seen))
+        else:
+            socket.loop.call_soon(runner.run, in_turns(socket, seen), request)
+        await settle()
+        if not own_task:
+            [task] = runner.tasks
+        for turn in range(waits):
+            if turn in (0, 3):
+                await socket.feed("m")
+            else:
+                socket.loop.call_soon(asked[-1].come)
+                await settle()
+        assert len(seen) == waits
+        task.cancel()
+        await settle()
+        assert task.cancelled()
+        assert own_task or isinstance(request.outcome, asyncio.CancelledError)
+        # What comes too late disturbs nobody.
+        for answer in asked:
+            assert answer.here or answer.given_up
+            socket.loop.call_soon(answer.come)
+        await settle()
+        assert len(seen) == waits
+
+    asyncio.run(main())
+
+
+def test_two_that_wait_on_one_socket_while_one_has_an_answer_to_come() -> None:
+    async def main() -> None:
+        asked.clear()
+        socket, seen, request = Socket(), list[Any](), Request()
+        runner = Runner(socket.loop)
+        socket.loop.call_soon(runner.run, in_turns(socket, seen), request)
+        await settle()
+        await socket.feed("a")
+        # It waits for an answer, as far as its Task knows for the message.
+        other = asyncio.create_task(socket.get())
+        await settle()
+        await socket.feed("for the other")
+        assert other.done()
+        assert await other == "for the other"
+        assert seen == ["a"]
+        for _ in range(2):
+            socket.loop.call_soon(asked[-1].come)
+            await settle()
+        await socket.feed("b")
+        socket.loop.call_soon(asked[-1].come)
+        await settle()
+        assert (seen, request.outcome) == (["a", "x", "y", "b", "z"], None)
+
+    asyncio.run(main())
+
+
+async def timed_out(seen: list[Any]) -> None:
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await Answer("too late")
+        with anyio.move_on_after(0.001):
+            await Answer("too late")
+        seen.append(await Answer("x"))
+        seen.append(await Answer("y"))
+
+
+def test_time_limits_around_them() -> None:
+    async def main() -> None:
+        asked.clear()
+        seen, request = list[Any](), Request()
+        loop = asyncio.get_running_loop()
+        loop.call_soon(Runner(loop).run, timed_out(seen), request)
+        for _ in range(500):
+            await asyncio.sleep(0.002)
+            if request.outcome != "none yet":
+                break
+            if not asked[-1].here and asked[-1].value != "too late":
+                loop.call_soon(asked[-1].come)
+        assert (seen, request.outcome) == (["x", "y"] * 3, None)
 
     asyncio.run(main())

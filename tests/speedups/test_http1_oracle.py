@@ -6,6 +6,7 @@ what is refused, and llhttp lets more pass; but what we accept, it must accept, 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httptools
@@ -65,6 +66,10 @@ def ours(data: bytes) -> list[Message]:
                 return messages
 
 
+#: In the extensions of a chunk.
+BAD_WHITESPACE = re.compile(rb"\r\n[0-9A-Fa-f]+(?=[^\r\n]*;)[^\r\n]*[ \t][^\r\n]*\r\n")
+
+
 class Listener:
     """llhttp's callbacks."""
 
@@ -116,7 +121,11 @@ def check(data: bytes) -> None:
         if message[1][:1] not in (b"/", b"*"):
             found = found[:number]
             break
-    assert found == theirs(data)[: len(found)]
+    expected = theirs(data)
+    if BAD_WHITESPACE.search(data):
+        # A recipient must parse it (RFC 9110 section 5.6.3); llhttp refuses it, and reads nothing behind it.
+        found = found[: len(expected)]
+    assert found == expected[: len(found)]
 
 
 @pytest.mark.parametrize("data", REQUESTS, ids=range(len(REQUESTS)))

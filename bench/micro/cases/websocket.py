@@ -6,9 +6,9 @@ from typing import Any
 
 from bench.micro.case import Work, case
 from fastweb._speedups.websocket import (
-    Arrival,
     BaseWebSocket,
     FrameParser,
+    Message,
     close_payload,
     frame,
     is_close_code,
@@ -82,7 +82,12 @@ def closing() -> Work:
     return lambda: is_close_code(1000) and close_payload(1000, "bye"), 1
 
 
-@case("WebSocket echo of 64 bytes, in process", "websocket.BaseWebSocket", "websocket.Arrival")
+@case(
+    "WebSocket echo of 64 bytes, in process",
+    "websocket.BaseWebSocket",
+    "websocket.Message",
+    "arrival.Arrival",
+)
 def echo() -> Work:
     socket = BaseWebSocket(None, Nothing(), 1 << 20)
     socket.transport = Nothing()
@@ -93,7 +98,7 @@ def echo() -> Work:
     def work() -> None:
         socket.data_received(data)
         for _ in range(TIMES):
-            arrival: Arrival = socket.receive()
+            arrival: Message = socket.receive()
             text: Any = None
             try:
                 next(iter(arrival))
