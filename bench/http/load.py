@@ -65,6 +65,7 @@ class LoadTools:
         wrk: the program, and its version; None where there is none.
         client: how our own client is started.
         compiled: it is load.c.
+        spins: at a fixed rate, our own client waits without sleeping, where it has a core to itself.
     """
 
     wrk: str | None
@@ -72,6 +73,7 @@ class LoadTools:
     client: tuple[str, ...]
     compiled: bool
     cores: Cores
+    spins: bool = True
 
     def describe(self) -> str:
         own = "load.c" if self.compiled else "client.py (no C compiler found: slower)"
@@ -118,7 +120,7 @@ class LoadTools:
         self._own(route, port, connections, seconds, 0.0)
 
     def _own(self, route: Route, port: int, connections: int, seconds: float, rate: float) -> LoadResult:
-        spin = "1" if self.cores.load is not None else "0"
+        spin = "1" if self.spins and self.cores.load is not None else "0"
         words = [*self.client, str(port), str(connections), str(seconds), str(rate), spin]
         text, _ = self._run(words, seconds, route.request(port), {})
         try:

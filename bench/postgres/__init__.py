@@ -1,0 +1,1 @@
+"""fastweb's PostgreSQL client beside asyncpg and psycopg, alone and in an app: `python -m bench.postgres`."""
