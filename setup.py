@@ -52,6 +52,7 @@ EXTENSIONS = (
     "stream",
     "untyped",
     "websocket",
+    "websocket_frames",
     "writer",
 )
 

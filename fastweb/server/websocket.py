@@ -1,5 +1,5 @@
 """A WebSocket on asyncio (RFC 6455): what of it awaits, and what is rare (the rest is
-`fastweb._speedups.websocket`).
+`fastweb._speedups.websocket`, `websocket_frames`).
 
     CONNECTING  the handshake waits for the app's answer; it is a request of the HTTP connection still
       | accept
@@ -24,11 +24,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from fastweb._speedups.response import Head
-from fastweb._speedups.websocket import (
+from fastweb._speedups.websocket import BaseWebSocket
+from fastweb._speedups.websocket_frames import (
     CLOSE,
     FAILURE,
     PING,
-    BaseWebSocket,
     Event,
     FrameParser,
     close_payload,

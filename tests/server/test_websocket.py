@@ -19,7 +19,7 @@ import websockets.exceptions
 import websockets.sync.client
 
 from fastweb._speedups.response import Head
-from fastweb._speedups.websocket import mask
+from fastweb._speedups.websocket_frames import mask
 from fastweb.exceptions import ClientDisconnect
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 
 from fastweb._speedups.arrival import Arrival
 from fastweb._speedups.runner import Runner
-from fastweb._speedups.websocket import BaseWebSocket, FrameParser, mask
+from fastweb._speedups.websocket import BaseWebSocket
+from fastweb._speedups.websocket_frames import FrameParser, mask
 
 KEY = b"abcd"
 CONTEXT: ContextVar[str] = ContextVar("CONTEXT", default="none")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bench.micro.case import Work, case
-from fastweb._speedups.websocket import (
-    BaseWebSocket,
+from fastweb._speedups.websocket import BaseWebSocket, Message
+from fastweb._speedups.websocket_frames import (
     FrameParser,
-    Message,
     close_payload,
     frame,
     is_close_code,
@@ -42,17 +41,17 @@ def _texts(size: int) -> Work:
     return work, TIMES
 
 
-@case("WebSocket parser, texts of 64 bytes", "websocket.FrameParser")
+@case("WebSocket parser, texts of 64 bytes", "websocket_frames.FrameParser")
 def small() -> Work:
     return _texts(64)
 
 
-@case("WebSocket parser, texts of 16 KiB", "websocket.FrameParser")
+@case("WebSocket parser, texts of 16 KiB", "websocket_frames.FrameParser")
 def large() -> Work:
     return _texts(1 << 14)
 
 
-@case("WebSocket parser, pings", "websocket.FrameParser", "websocket.Event")
+@case("WebSocket parser, pings", "websocket_frames.FrameParser", "websocket_frames.Event")
 def pings() -> Work:
     data = (b"\x89\x84" + KEY + b"ping") * TIMES
     parser = FrameParser(1 << 20)
@@ -65,19 +64,19 @@ def pings() -> Work:
     return work, TIMES
 
 
-@case("WebSocket mask, 16 KiB", "websocket.mask")
+@case("WebSocket mask, 16 KiB", "websocket_frames.mask")
 def masking() -> Work:
     data = bytes(1 << 14)
     return lambda: mask(data, KEY), 1
 
 
-@case("WebSocket frame, text of 64 bytes", "websocket.frame")
+@case("WebSocket frame, text of 64 bytes", "websocket_frames.frame")
 def framing() -> Work:
     text = "a" * 64
     return lambda: frame(0x81, text), 1
 
 
-@case("WebSocket Close", "websocket.close_payload", "websocket.is_close_code")
+@case("WebSocket Close", "websocket_frames.close_payload", "websocket_frames.is_close_code")
 def closing() -> Work:
     return lambda: is_close_code(1000) and close_payload(1000, "bye"), 1
 

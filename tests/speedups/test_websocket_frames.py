@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from fastweb._speedups.websocket import (
+from fastweb._speedups.websocket_frames import (
     CLOSE,
     FAILURE,
     PING,
