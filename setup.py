@@ -40,6 +40,7 @@ EXTENSIONS = (
     "http1_parser",
     "models",
     "pg_codec",
+    "pg_copy",
     "pg_record",
     "pg_rows",
     "pg_wire",

@@ -20,6 +20,7 @@ from typing import ClassVar
 __all__ = [
     "FIELDS",
     "ClientConfigurationError",
+    "CommitUnknownError",
     "ConnectError",
     "ConnectionLostError",
     "InterfaceError",
@@ -231,6 +232,11 @@ class TargetServerAttributeNotMatched(ConnectError):  # noqa: N818 - asyncpg's n
 
 class ConnectionLostError(ConnectionError):
     """The connection ended while something was asked of it, or before."""
+
+
+class CommitUnknownError(ConnectionLostError):
+    """The connection ended after COMMIT was sent and before its answer: nobody knows whether the transaction
+    has happened. It is never run again; whoever does that has to look first."""
 
 
 class ProtocolError(Exception):
