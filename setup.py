@@ -41,6 +41,8 @@ EXTENSIONS = (
     "models",
     "pg_codec",
     "pg_copy",
+    "pg_datetime",
+    "pg_numeric",
     "pg_record",
     "pg_rows",
     "pg_wire",

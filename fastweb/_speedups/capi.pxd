@@ -1,7 +1,7 @@
 # What Cython's own declarations of CPython lack, for the hot modules: cimported where they are compiled.
 
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF, Py_XDECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 
 
 cdef extern from "Python.h":
@@ -156,3 +156,23 @@ cdef extern from *:
     void track "fastweb_track"(object made) noexcept
     bint is_tracked "fastweb_is_tracked"(object made) noexcept
     bint may_be_tracked "fastweb_may_be_tracked"(object value) noexcept
+
+
+cdef extern from *:
+    """
+    static inline PyObject *fastweb_int_of_16(const char *text) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        return PyLong_FromUnsignedNativeBytes(text, 16, Py_ASNATIVEBYTES_BIG_ENDIAN);
+    #else
+        return _PyLong_FromByteArray((const unsigned char *)text, 16, 0, 0);
+    #endif
+    }
+    """
+    # The number without a sign that 16 bytes are, the highest first.
+    object int_of_16 "fastweb_int_of_16"(const char *text)
+
+
+# Put a value into an instance's slot that is empty.
+cdef inline void fill_slot(object instance, Py_ssize_t offset, object value) noexcept:
+    Py_INCREF(value)
+    (<PyObject **>(<char *><void *>instance + offset))[0] = <PyObject *>value

@@ -77,6 +77,25 @@ def _copied(to: cython.p_char, text: cython.p_char, size: cython.Py_ssize_t) -> 
     return False
 
 
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _is_ascii(text: cython.p_char, size: cython.Py_ssize_t) -> cython.bint:
+    if cython.compiled:
+        word: cython.ulonglong = 0
+        found: cython.ulonglong = 0
+        i: cython.Py_ssize_t = 0
+        while i + 8 <= size:
+            memcpy(cython.address(word), text + i, 8)
+            found |= word
+            i += 8
+        while i < size:
+            found |= cython.cast(cython.uchar, text[i])
+            i += 1
+        return (found & 0x8080808080808080) == 0
+    return False
+
+
 @cython.final
 @cython.cclass
 class Writer:
@@ -167,6 +186,20 @@ class Writer:
                 self.size += count + 2
                 return True
         return self.put(_encode(value))
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def put_ascii(self, data: cython.p_char, count: cython.Py_ssize_t) -> cython.bint:
+        """Text as a JSON string, and True, where it is ASCII with nothing to escape; else nothing."""
+        if self.room - self.size < count + 2:
+            self.grow(count + 2)
+        end: cython.p_char = self.text + self.size
+        if not _copied(end + 1, data, count) or not _is_ascii(data, count):
+            return False
+        end[0] = 34
+        end[count + 1] = 34
+        self.size += count + 2
+        return True
 
     @cython.cfunc
     @cython.cdivision(True)
