@@ -182,7 +182,12 @@ class Conversation:
         if kind == b"S":
             return b.ready_for_query()
         if kind == b"Q":
-            # A statement of the pool's: what it sets is set.
+            # The client's own: who are you, and forget what was set.
+            if b"pg_backend_pid" in body:
+                described = b.row_description([("pg_backend_pid", b.INT4)])
+                return (
+                    described + b.data_row([b"4711"]) + b.command_complete("SELECT 1") + b.ready_for_query()
+                )
             return b.command_complete("RESET") + b.ready_for_query()
         return b""
 

@@ -623,13 +623,15 @@ def _of_environment(address: str) -> Postgres:
 
     with psycopg.connect(address, connect_timeout=10) as connection:
         found = connection.info
-        over_socket = found.host.startswith("/")
+        said = connection.execute("show unix_socket_directories").fetchone()
+        folders = [found.host, *(folder.strip() for folder in (said or ("",))[0].split(","))]
+        sockets = [folder for folder in folders if os.path.exists(f"{folder}/.s.PGSQL.{found.port}")]
         return Postgres(
-            host=found.host,
+            host="127.0.0.1" if found.host.startswith("/") else found.host,
             port=found.port,
             user=found.user,
             database=found.dbname,
-            socket_dir=found.host if over_socket else "",
+            socket_dir=sockets[0] if sockets else "",
             version=found.server_version // 10000,
             password=found.password or "",
         )
