@@ -107,7 +107,19 @@ def mutated(chance: random.Random, corpus: list[bytes]) -> bytes:
             data[at:at] = other[begin : begin + chance.randrange(20)]
         elif kind == 4:
             data[at:at] = chance.choice(
-                (b"\r\n", b"\r\n\r\n", b"0", b"%", b'"', b"\\", b"\xff\xff", b"\0", b"1e9")
+                (
+                    b"\r\n",
+                    b"\r\n\r\n",
+                    b"0",
+                    b"%",
+                    b'"',
+                    b"\\",
+                    b"\xff\xff",
+                    b"\0",
+                    b"1e9",
+                    b"\xff" * 4,
+                    b"\0\0\0\1",
+                )
             )
         else:
             data[at:at] = data[at : at + chance.randrange(30)] * chance.choice((1, 2, 20))
@@ -121,8 +133,9 @@ class Fuzzer:
         from tests.fuzz.targets import TARGETS
 
         self.name = name
-        self.target = TARGETS[name]
-        self.function = self.target.make()
+        target = TARGETS[name]
+        self.function = target.make()
+        self.seeds = list(target.seeds() if callable(target.seeds) else target.seeds)
         self.compiled = Compiled(name)
         self.runs = 0
         #: When to tell, where the run cannot do so at its end.
@@ -152,7 +165,7 @@ class Fuzzer:
 
     def run_by_chance(self, seconds: float, seed: int) -> None:
         chance = random.Random(seed)
-        corpus = list(self.target.seeds)
+        corpus = self.seeds
         for data in corpus:
             self.check(data)
         end = time.monotonic() + seconds
@@ -162,7 +175,7 @@ class Fuzzer:
     def run_by_coverage(self, atheris: Any, seconds: float) -> None:
         folder = FINDINGS / "corpus" / self.name
         folder.mkdir(parents=True, exist_ok=True)
-        for number, seed in enumerate(self.target.seeds):
+        for number, seed in enumerate(self.seeds):
             (folder / f"seed-{number}").write_bytes(seed)
         _instrument(atheris)
         options = [f"-max_total_time={int(seconds)}", "-max_len=5000", "-timeout=20", "-verbosity=0"]

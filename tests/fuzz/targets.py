@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.fuzz import postgres
 from tests.fuzz.api import Item, make_api
 
 __all__ = ["TARGETS", "Target"]
@@ -22,11 +23,11 @@ __all__ = ["TARGETS", "Target"]
 class Target:
     """Arguments:
     make: makes the function; called once in each process.
-    seeds: inputs to begin with.
+    seeds: inputs to begin with, or what gives them.
     """
 
     make: Callable[[], Callable[[bytes], object]]
-    seeds: tuple[bytes, ...]
+    seeds: tuple[bytes, ...] | Callable[[], Iterable[bytes]]
 
 
 class Transport(asyncio.Transport):
@@ -304,4 +305,6 @@ TARGETS: dict[str, Target] = {
             b'"\\ud800"',
         ),
     ),
+    "pg_values": Target(postgres.values, postgres.values_seeds),
+    "pg_rows": Target(postgres.rows, postgres.rows_seeds),
 }
