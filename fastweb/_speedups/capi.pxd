@@ -59,6 +59,7 @@ cdef extern from "Python.h":
     ctypedef struct TypeObject "PyTypeObject":
         int (*tp_setattro)(object, object, object) except -1
         object (*tp_new)(TypeObject *, object, PyObject *)
+        object (*tp_alloc)(TypeObject *, Py_ssize_t)
 
 
 # Set an attribute as the instances of a class do, whatever the class of this one says.
@@ -91,6 +92,17 @@ cdef inline bint same_object(const void *copy, object now, Py_ssize_t size) noex
 # An instance that no __init__ has seen.
 cdef inline object new_instance(object cls):
     return (<TypeObject *>cls).tp_new(<TypeObject *>cls, (), NULL)
+
+
+# An instance with nothing in it. Of a class that is written in Python, or a msgspec.Struct.
+cdef inline object allocated(object cls):
+    return (<TypeObject *>cls).tp_alloc(<TypeObject *>cls, 0)
+
+
+# Put a value into a slot that is empty.
+cdef inline void fill_slot(object instance, Py_ssize_t offset, object value) noexcept:
+    Py_INCREF(value)
+    (<PyObject **>(<char *><void *>instance + offset))[0] = <PyObject *>value
 
 
 # Some bytes of others: 0 <= start <= stop <= their count.

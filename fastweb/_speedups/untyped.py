@@ -14,11 +14,17 @@ except ModuleNotFoundError:
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING
 
-__all__ = ["Document", "all_finite", "dump_plain", "suspects"]
+__all__ = ["Document", "JSONBytes", "all_finite", "dump_plain", "suspects"]
 
 _dumps = orjson.dumps
 #: Nothing is said of deeper values: the slow path's recursion is bounded by Python itself.
 DEPTH = cython.declare(cython.int, 400)
+
+
+class JSONBytes(bytes):
+    """A JSON document, made and complete. What returns it means it to be sent as it is."""
+
+    __slots__ = ()
 
 
 @cython.cfunc
@@ -114,6 +120,8 @@ class Document:
     def dump(self, value: Any) -> bytes:
         """The JSON of a value; raises what `otherwise` raises."""
         document: bytes | None
+        if type(value) is JSONBytes:
+            return bytes(value)
         if type(value) is list:
             document = self.listed(value)
             if document is not None:
