@@ -14,7 +14,7 @@ import dataclasses
 import datetime
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
@@ -38,12 +38,12 @@ from fastweb._speedups.pg_rows import (
 __all__ = ["plan_of"]
 
 #: Values of exactly these types are what an annotation that names them asks for.
-_PLAIN: frozenset[Any] = frozenset(
-    {
-        *(int, str, float, bool, bytes, Decimal, UUID),
-        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta),
-    }
+_PLAIN: tuple[Any, ...] = (
+    *(int, str, float, bool, bytes, Decimal, UUID),
+    *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta),
 )
+#: What a `msgspec.Meta` may ask of a value.
+_CONSTRAINTS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
 _NONE = type(None)
 _MISSING: Any = object()
 #: The settings of a `fastweb.BaseModel` that do not change what a value of the declared type becomes.
@@ -107,8 +107,8 @@ def bare(annotation: Any) -> Any:
 
 
 def _counts(item: Any) -> bool:
-    """Whether a part of Annotated[...] may say something of the value."""
-    return not isinstance(item, str)
+    """Whether a part of Annotated[...] says something of the value, as far as msgspec knows."""
+    return isinstance(item, msgspec.Meta) and any(getattr(item, each) is not None for each in _CONSTRAINTS)
 
 
 def _is_null(item: Any) -> bool:
@@ -260,8 +260,11 @@ def _put_in(hint: Any, variables: dict[Any, Any]) -> Any:
     return hint[tuple(variables.get(each, each) for each in inside)] if inside else hint
 
 
-def _match(fields: list[Field], columns: Columns, name: str, ignored: frozenset[str]) -> list[Field | None]:
+def _match(fields: list[Field], columns: Columns, name: str, ignored: Container[str]) -> list[Field | None]:
     """The field for each column; None for a column that is no field's and need not be.
+
+    Arguments:
+        ignored: the names of such columns.
 
     Raises:
         RowError: a column has no field, two have one, or a field has no column and no default.
@@ -299,7 +302,7 @@ def _codec(columns: Columns, place: int) -> Any:
 
 
 def _fill(
-    plan: Plan, fields: list[Field], columns: Columns, ignored: frozenset[str] = frozenset()
+    plan: Plan, fields: list[Field], columns: Columns, ignored: Container[str] = ()
 ) -> list[Field | None]:
     found = _match(fields, columns, plan.name, ignored)
     for place, (column, field) in enumerate(zip(columns.names, found, strict=True)):
@@ -413,25 +416,32 @@ def _plan_struct(cls: Any, origin: Any, columns: Columns, name: str) -> Plan:
         if info.default_factory is not msgspec.NODEFAULT:
             field.factory = info.default_factory
         fields.append(field)
-    if is_model and not _is_plain_model(origin, fields):
-        return _plan_validated(origin, columns, name)
     tag = origin.__struct_config__.tag_field
+    ignored: Container[str] = () if tag is None else {tag}
+    extra = origin.model_config.get("extra") if is_model else None
+    if extra in ("allow", "ignore"):
+        ignored = columns.names
+    if is_model and not (COMPILED and _is_plain_model(origin, fields)):
+        plan = _plan_validated(origin, columns, name)
+        for place, known in zip(plan.places, _match(fields, columns, name, ignored), strict=True):
+            place.field = place.column if known is None else known.alias
+        return plan
     plan = Plan(OBJECT, origin, name)
-    ignored = frozenset() if tag is None else frozenset({tag})
     found = _fill(plan, fields, columns, ignored)
     if tag is not None:
         _check_tag(plan, columns, found, origin.__struct_config__)
     if is_model:
         # Values of other types than the declared are converted as the model does it.
         plan.otherwise = origin.model_validate
-        plan.names = tuple(each.alias for each in found if each is not None)
+        plan.names = tuple(
+            column if known is None else known.alias
+            for column, known in zip(columns.names, found, strict=True)
+        )
     offsets = _slots(origin, [field.name for field in fields])
-    own_init = origin.__init__ is not msgspec.Struct.__init__ or origin.__new__ is not msgspec.Struct.__new__
-    if offsets is None or own_init:
+    if offsets is None:
         plan.kind = CALL
-        if not own_init:
-            # A model's class validates what it is called with.
-            plan.made_by = msgspec.StructMeta.__call__
+        # Not the class itself: a model's validates what it is called with.
+        plan.made_by = msgspec.StructMeta.__call__
         return plan
     plan.untracked = True
     _default(plan, fields, found, offsets)

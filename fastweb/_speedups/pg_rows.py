@@ -67,7 +67,6 @@ CALL = 2
 TUPLE = 3
 SCALAR = 4
 _OBJECT = cython.declare(cython.int, 0)
-_DICT = cython.declare(cython.int, 1)
 _CALL = cython.declare(cython.int, 2)
 _TUPLE = cython.declare(cython.int, 3)
 _SCALAR = cython.declare(cython.int, 4)
@@ -600,7 +599,7 @@ class ClassSink(RowSink):
         for i in range(len(values)):
             place = plan.all_places[i]
             if not place.dropped:
-                named[place.column if plan.kind == _DICT else place.field] = values[i]
+                named[place.field] = values[i]
         if plan.kind == _CALL:
             if plan.made_by is not None:
                 return plan.made_by(plan.cls, **named)
