@@ -99,12 +99,6 @@ cdef inline object allocated(object cls):
     return (<TypeObject *>cls).tp_alloc(<TypeObject *>cls, 0)
 
 
-# Put a value into a slot that is empty.
-cdef inline void fill_slot(object instance, Py_ssize_t offset, object value) noexcept:
-    Py_INCREF(value)
-    (<PyObject **>(<char *><void *>instance + offset))[0] = <PyObject *>value
-
-
 # Some bytes of others: 0 <= start <= stop <= their count.
 cdef inline bytes part(bytes data, Py_ssize_t start, Py_ssize_t stop):
     return PyBytes_FromStringAndSize(text_of(data) + start, stop - start)

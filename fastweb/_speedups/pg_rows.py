@@ -403,6 +403,8 @@ def _convert(place: Place, number: cython.Py_ssize_t, value: Any) -> Any:
 def _decode_document(
     place: Place, number: cython.Py_ssize_t, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t
 ) -> Any:
+    if place.skip and (end - at < 1 or data[at] != 1):
+        raise WireError("a value of jsonb begins with its version, 1")
     document: bytes = data[at + place.skip : end]
     try:
         return place.decoder(document)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, Type
 import msgspec
 import pytest
 
-from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_codec import Codec, TextCodec
 from fastweb._speedups.pg_record import Columns, Record, make_record
 from fastweb._speedups.pg_rows import (
     RowError,
@@ -41,7 +41,7 @@ class Made(Codec):
     make: Callable[[str], Any]
 
     def __init__(self, make: Callable[[str], Any]) -> None:
-        super().__init__()
+        super().__init__(25, "text")
         self.make = make
 
     def decode(self, data: bytes, at: int, end: int) -> Any:
@@ -51,7 +51,7 @@ class Made(Codec):
         raise AssertionError("compiled, this would be called")
 
 
-INT, TEXT, NUMERIC, DOCUMENT = Made(int), Codec(), Made(Decimal), Made(msgspec.json.decode)
+INT, TEXT, NUMERIC, DOCUMENT = Made(int), TextCodec(25, "text"), Made(Decimal), Made(msgspec.json.decode)
 TIMESTAMP = Made(datetime.datetime.fromisoformat)
 
 
@@ -765,7 +765,7 @@ SINKS: list[Callable[[], RowSink]] = [
 @pytest.mark.parametrize(("data", "message"), HOSTILE)
 def test_rows_that_are_not_whole(make: Callable[[], RowSink], data: bytes, message: str) -> None:
     sink = make()
-    sink.begin(Columns(("id", "name"), (Codec(), Codec())) if make is json_sink else USER)
+    sink.begin(Columns(("id", "name"), (TEXT, TEXT)) if make is json_sink else USER)
     with pytest.raises(WireError, match=message):
         # What stands behind the row is another's.
         sink.add(b"??" + data + body("1", "a"), 2, 2 + len(data))
@@ -774,7 +774,7 @@ def test_rows_that_are_not_whole(make: Callable[[], RowSink], data: bytes, messa
 @pytest.mark.parametrize("make", SINKS)
 def test_a_row_cut_anywhere(make: Callable[[], RowSink]) -> None:
     whole = body("1", "abc")
-    columns = Columns(("id", "name"), (Codec(), Codec())) if make is json_sink else USER
+    columns = Columns(("id", "name"), (TEXT, TEXT)) if make is json_sink else USER
     for size in range(len(whole)):
         sink = make()
         sink.begin(columns)
