@@ -75,6 +75,10 @@ def _text(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t, name: str)
     at += 8
     i: cython.int
     digit: cython.int
+    for i in range(count):
+        digit = uint16_at(data, at + 2 * i)
+        if digit > 9999:
+            raise WireError(f"a value of {name} with a digit {digit}")
     if cython.compiled:
         size: cython.int = (1 if sign else 0) + (before * 4 if before else 1)
         if scale:
@@ -90,8 +94,6 @@ def _text(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t, name: str)
             place += 1
         for i in range(before):
             digit = uint16_at(data, at + 2 * i) if i < count else 0
-            if digit > 9999:
-                raise WireError(f"a value of {name} with a digit {digit}")
             to[place] = 48 + digit // 1000
             to[place + 1] = 48 + digit // 100 % 10
             to[place + 2] = 48 + digit // 10 % 10
@@ -105,8 +107,6 @@ def _text(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t, name: str)
             left: cython.int = scale
             while left > 0:
                 digit = uint16_at(data, at + 2 * i) if 0 <= i < count else 0
-                if digit > 9999:
-                    raise WireError(f"a value of {name} with a digit {digit}")
                 i += 1
                 to[place] = 48 + digit // 1000
                 if left > 1:
@@ -118,11 +118,7 @@ def _text(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t, name: str)
                 place += 4 if left > 3 else left
                 left -= 4
         return made
-    digits = [uint16_at(data, at + 2 * i) for i in range(count)]
-    for digit in digits:
-        if digit > 9999:
-            raise WireError(f"a value of {name} with a digit {digit}")
-    text = "".join(["%04d" % digit for digit in digits])
+    text = "".join(["%04d" % uint16_at(data, at + 2 * i) for i in range(count)])
     head = text[: before * 4].ljust(before * 4, "0") or "0"
     if sign:
         head = "-" + head
