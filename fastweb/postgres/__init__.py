@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastweb.postgres.errors import *  # noqa: F403
+    from fastweb.postgres.handle import Handle
     from fastweb.postgres.options import Host, Options
 
 #: A public name -> the module of this package that has it. Exceptions are found in `errors`.
 _MODULES = {
+    "Handle": "handle",
     "Host": "options",
     "Options": "options",
 }
 
-__all__ = ["Host", "Options"]
+__all__ = ["Handle", "Host", "Options"]
 
 
 def __getattr__(name: str) -> object:
