@@ -175,7 +175,7 @@ def test_a_loop_that_ends(running: Loop, begun: bool, monkeypatch: pytest.Monkey
             running.loop.call_soon_threadsafe(running.loop.stop)
             gate.set()
         running.stop()
-        with pytest.raises(InterfaceError, match="has ended|was cancelled"):
+        with pytest.raises(InterfaceError, match=r"has ended|was cancelled"):
             call.result(10)
     with pytest.raises(InterfaceError, match="has ended"):
         way.call(wait)
