@@ -23,7 +23,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from fastweb._speedups.untyped import Document, all_finite, suspects
+from fastweb._speedups.untyped import Document, JSONBytes, all_finite, suspects
 from fastweb.models import BaseModel, IncEx
 from fastweb.types import UndefinedType
 from fastweb.validation.dump import Dumper, filter_of
@@ -48,6 +48,7 @@ def decimal_encoder(dec_value: Decimal) -> int | float:
 #: that is here counts.
 ENCODERS_BY_TYPE: dict[type[Any], Callable[[Any], Any]] = {
     bytes: lambda value: value.decode(),
+    JSONBytes: orjson.loads,
     datetime.date: isoformat,
     datetime.datetime: isoformat,
     datetime.time: isoformat,
@@ -86,6 +87,9 @@ _PYDANTIC_TEXT = frozenset(
 
 
 def _encoder_of(cls: type[Any]) -> Callable[[Any], Any] | None:
+    as_data: Callable[[Any], Any] | None = getattr(cls, "__json_data__", None)
+    if as_data is not None:
+        return as_data
     for base in cls.__mro__:
         found = ENCODERS_BY_TYPE.get(base)
         if found is not None:
@@ -262,6 +266,8 @@ def _default(obj: Any) -> Any:
     attempt.
     """
     cls = type(obj)
+    if cls is JSONBytes:
+        return orjson.Fragment(obj)
     if isinstance(obj, msgspec.Struct):
         # PERF: 10,000 models with no response_model: 186 ms by way of dicts, 6 ms as fragments, 1.3 ms as a
         # list of their type.

@@ -174,7 +174,7 @@ def _unawaited(words: str) -> NoReturn:
 
 
 class PendingResult:
-    """`pg.exec(…)` on the event loop's thread: awaited, a Result; its methods are a Result's, awaited, too."""
+    """`pg.exec(…)` on the event loop's thread: awaited, a Result; its methods are a Result's, awaited too."""
 
     __slots__ = ("_function",)
 

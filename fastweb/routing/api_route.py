@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from fastweb._speedups.answer import Operation
 from fastweb._speedups.response import Head
 from fastweb._speedups.serializer import ProvenDump
+from fastweb._speedups.untyped import JSONBytes
 from fastweb.concurrency import run_in_threadpool
 from fastweb.datastructures import Default, DefaultPlaceholder, value_of
 from fastweb.dependencies.calls import describe, return_annotation_of, yields
@@ -187,7 +188,7 @@ class APIRoute(Route):
         annotation = return_annotation_of(self.endpoint)
         if isinstance(annotation, type) and issubclass(annotation, Response):
             return None
-        return annotation
+        return None if _is_plain_data(annotation) else annotation
 
     def _stream_item_type(self) -> Any:
         if not self.is_stream:
@@ -412,6 +413,8 @@ class APIRoute(Route):
         Raises:
             ResponseValidationError: it does not fit the response model.
         """
+        if type(result) is JSONBytes:
+            return bytes(result)
         try:
             return self._serializer.dump_json(result, **self._options)  # type: ignore[union-attr]
         except ResponseErrors as error:
@@ -529,6 +532,17 @@ PATH_MATCHES.add(APIRoute.matches)
 
 def _no_body(result: Any) -> bytes:
     return b""
+
+
+def _is_plain_data(annotation: Any) -> bool:
+    """Whether it is, or has in it, a type whose objects are written as they are, and have no schema: a
+    database's row, or JSON that it made.
+    """
+    return (
+        annotation is JSONBytes
+        or (isinstance(annotation, type) and hasattr(annotation, "__json_data__"))
+        or any(map(_is_plain_data, get_args(annotation)))
+    )
 
 
 #: What a route is made with, beside its path and endpoint; each is an attribute, too.

@@ -1,4 +1,4 @@
-"""Calls from threads to an event loop: by several at once, timed out, interrupted, and to a loop that ends."""
+"""Calls from threads to an event loop: several at once, timed out, interrupted, to a loop that ends."""
 
 from __future__ import annotations
 
