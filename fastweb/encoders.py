@@ -48,7 +48,6 @@ def decimal_encoder(dec_value: Decimal) -> int | float:
 #: that is here counts.
 ENCODERS_BY_TYPE: dict[type[Any], Callable[[Any], Any]] = {
     bytes: lambda value: value.decode(),
-    JSONBytes: lambda value: orjson.loads(bytes(value)),  # which wants bytes themselves
     datetime.date: isoformat,
     datetime.datetime: isoformat,
     datetime.time: isoformat,

@@ -26,6 +26,10 @@ class JSONBytes(bytes):
 
     __slots__ = ()
 
+    def __json_data__(self) -> Any:
+        """What it says, for where it is a part of something else."""
+        return orjson.loads(bytes(self))
+
 
 @cython.cfunc
 @cython.exceptval(-1)

@@ -25,15 +25,12 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from fastweb.concurrency import loop_of_thread
 from fastweb.postgres.bridge import bridge_to
 from fastweb.postgres.errors import InterfaceError
 from fastweb.resources import resources
-
-if TYPE_CHECKING:
-    from fastweb.postgres.pool import PgPool
 
 __all__ = ["Handle", "HandleTransaction", "PendingResult"]
 
@@ -69,7 +66,7 @@ class Handle:
 
     __slots__ = ("__weakref__", "pool")
 
-    def __init__(self, pool: PgPool) -> None:
+    def __init__(self, pool: Any) -> None:
         self.pool = pool
 
     def fetch(self, *args: Any, **options: Any) -> Any:

@@ -538,11 +538,9 @@ def _is_plain_data(annotation: Any) -> bool:
     """Whether it is, or has in it, a type whose objects are written as they are, and have no schema: a
     database's row, or JSON that it made.
     """
-    return (
-        annotation is JSONBytes
-        or (isinstance(annotation, type) and hasattr(annotation, "__json_data__"))
-        or any(map(_is_plain_data, get_args(annotation)))
-    )
+    if isinstance(annotation, type) and hasattr(annotation, "__json_data__"):
+        return True
+    return any(map(_is_plain_data, get_args(annotation)))
 
 
 #: What a route is made with, beside its path and endpoint; each is an attribute, too.

@@ -556,6 +556,9 @@ class Dumper:
             )
         if not self.json:
             return value
+        as_data = getattr(kind, "__json_data__", None)
+        if as_data is not None:
+            return self.infer(as_data(value))
         for base, convert in ((str, str.__str__), (int, int), (float, float)):
             if isinstance(value, base):
                 return convert(value)

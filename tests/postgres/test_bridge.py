@@ -119,9 +119,13 @@ def test_a_blocked_loop_is_given_up(running: Loop, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bridge, "_LOOK", 0.05)
     gate = threading.Event()
     running.loop.call_soon_threadsafe(gate.wait)
-    called = []
+    called: list[str] = []
+
+    async def late() -> None:
+        called.append("late")
+
     with pytest.raises(TimeoutError, match="blocked"):
-        bridge_to(running.loop).call(lambda: give(called.append(1)), 0.01)
+        bridge_to(running.loop).call(late, 0.01)
     gate.set()
     assert bridge_to(running.loop).call(lambda: give(3)) == 3
     assert called == [], "who gave up before it began has begun nothing"

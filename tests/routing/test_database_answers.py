@@ -40,6 +40,8 @@ class User(BaseModel):
         (User, ROW, {"id": 1, "name": "Ada"}),
         (list[User], [ROW], [{"id": 1, "name": "Ada"}]),
         (None, {"rows": JSONBytes(b"[1]"), "row": ROW}, {"rows": [1], "row": ROW_DATA}),
+        (Any, {"rows": JSONBytes(b"[1]"), "row": ROW}, {"rows": [1], "row": ROW_DATA}),
+        (list[Any], [JSONBytes(b"[1]"), ROW], [[1], ROW_DATA]),
         (None, [JSONBytes(TEXT)], [DATA]),
         (bytes, b"text", "text"),
     ],
