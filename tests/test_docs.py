@@ -2,7 +2,8 @@
 
 - Every ```python block runs; the blocks of a page are one module, in order, in an empty directory. They
   prove what the page says by assertions of their own. `title="main.py"` also puts the block into a file of
-  that name. `no-run: why` leaves one out.
+  that name. `no-run: why` leaves one out. Those of docs/postgres.md connect to a real server, without a
+  word: the PG* variables name a database that is theirs.
 - In README.md and docs/running.md, the `fastweb` and `curl` commands behind a `$` are run against a real
   server, with another port, and what they print is compared. `…` stands for anything.
 """
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,20 +98,43 @@ def module_of(page: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+#: Pages whose examples connect to a PostgreSQL, to where the PG* variables say: a database of its own each.
+WITH_POSTGRES = {"postgres.md"}
+
+
+@contextmanager
+def database_of(page: Path) -> Iterator[dict[str, str]]:
+    """The variables that name a page's database; none for most."""
+    if page.name not in WITH_POSTGRES:
+        yield {}
+        return
+    from tests.postgres import servers
+
+    server = servers.shared()
+    name = f"docs_{page.stem}_{os.getpid()}"
+    server.execute(f'create database "{name}"')
+    variables = {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": server.user, "PGDATABASE": name}
+    try:
+        yield {**variables, **({"PGPASSWORD": server.password} if server.password else {})}
+    finally:
+        server.execute(f'drop database "{name}" with (force)')
+
+
 def run_page(page: Path, directory: Path) -> subprocess.CompletedProcess[str]:
     directory.mkdir()
     write_files(page, directory)
     name = page.stem.replace("-", "_") + "_md"
     (directory / f"{name}.py").write_text(module_of(page), encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"import {name}"],
-        cwd=directory,
-        env=environment(directory),
-        text=True,
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
+    with database_of(page) as variables:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", f"import {name}"],
+            cwd=directory,
+            env={**environment(directory), **variables},
+            text=True,
+            capture_output=True,
+            timeout=100,
+            check=False,
+        )
 
 
 @pytest.fixture(scope="module")
