@@ -184,6 +184,8 @@ def _encode(obj: Any, include: Any, exclude: Any, options: _Options) -> Any:
         return _encode_dict(obj, include, exclude, options)
     if isinstance(obj, (list, set, frozenset, GeneratorType, tuple, deque)):
         return [_encode(item, include, exclude, options) for item in obj]
+    if hasattr(type(obj), "__json_data__") and not isinstance(obj, bytes):
+        return _encode(obj.__json_data__(), include, exclude, options)
     encoder = _encoder_of(type(obj))
     if encoder is not None:
         return encoder(obj)
