@@ -16,6 +16,7 @@ What `encode` is given is the user's: TypeError for another type, ValueError and
 for what the type cannot hold, each with what was expected and what was got.
 """
 
+from enum import Enum
 from operator import index as _index
 from typing import Any
 from uuid import UUID, SafeUUID
@@ -61,6 +62,7 @@ __all__ = [
     "ByteaCodec",
     "CharCodec",
     "Codec",
+    "EnumCodec",
     "Float4Codec",
     "Float8Codec",
     "Int2Codec",
@@ -75,6 +77,8 @@ __all__ = [
     "plain",
 ]
 
+_INT64_MAX = cython.declare(cython.longlong, 0x7FFFFFFFFFFFFFFF)
+_INT64_MIN = cython.declare(cython.longlong, -_INT64_MAX - 1)
 _UUID: Any = UUID
 _UNKNOWN: Any = SafeUUID.unknown
 _set: Any = object.__setattr__
@@ -91,10 +95,10 @@ def plain(value: Any) -> Any:
     """What msgspec writes in place of a value that it does not know: what is like a dict as a dict, the
     others (networks, ranges, points, intervals with months) as their text.
     """
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
     if hasattr(value, "keys"):
         return dict(value)
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
     return str(value)
 
 
@@ -317,7 +321,7 @@ class Int8Codec(Codec):
 
     @cython.ccall
     def encode(self, out: Output, value: Any) -> Any:
-        out.put_int64(whole(value, self.name, -0x7FFFFFFFFFFFFFFF - 1, 0x7FFFFFFFFFFFFFFF))
+        out.put_int64(whole(value, self.name, _INT64_MIN, _INT64_MAX))
 
     @cython.ccall
     def decode(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
@@ -440,6 +444,49 @@ class TextCodec(Codec):
     @cython.ccall
     def write_json(self, out: Writer, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
         put_utf8(out, data, at, end)
+
+
+@cython.final
+@cython.cclass
+class EnumCodec(Codec):
+    """An enum of the server: a str. In, also a member of a Python Enum, whose value is meant where that is a
+    str, else its name.
+
+    Arguments:
+        members: of a Python Enum by label, which are what is given then; None for str.
+    """
+
+    members: dict
+
+    def __init__(self, oid: int, name: str, members: Any = None) -> None:
+        Codec.__init__(self, oid, name)
+        self.members = members
+
+    @cython.ccall
+    def encode(self, out: Output, value: Any) -> Any:
+        if isinstance(value, Enum):
+            label: Any = value.value
+            value = label if isinstance(label, str) else value.name
+        if not isinstance(value, str):
+            unexpected("str or Enum", self.name, value)
+        out.put_text(value if type(value) is str else str.__str__(value))
+
+    @cython.ccall
+    def decode(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
+        text: str = text_at(data, at, end)
+        if self.members is None:
+            return text
+        member = self.members.get(text)
+        if member is None:
+            raise ValueError(f"{shown(text)} of {self.name} is no member of the Enum that was set for it")
+        return member
+
+    @cython.ccall
+    def write_json(self, out: Writer, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
+        if self.members is None:
+            put_utf8(out, data, at, end)
+        else:
+            put_value(out, self.decode(data, at, end))
 
 
 @cython.final

@@ -83,7 +83,7 @@ _LAST = cython.declare(cython.int, 3652059)
 _DAY = cython.declare(cython.longlong, 86_400_000_000)
 _INT32_MAX = cython.declare(cython.longlong, 0x7FFFFFFF)
 _INT64_MAX = cython.declare(cython.longlong, 0x7FFFFFFFFFFFFFFF)
-_INT64_MIN = cython.declare(cython.longlong, -0x7FFFFFFFFFFFFFFF - 1)
+_INT64_MIN = cython.declare(cython.longlong, -_INT64_MAX - 1)
 
 
 @cython.cfunc

@@ -36,6 +36,8 @@ else:
 
 __all__ = ["MoneyCodec", "NumericCodec"]
 
+_INT64_MAX = cython.declare(cython.longlong, 0x7FFFFFFFFFFFFFFF)
+_INT64_MIN = cython.declare(cython.longlong, -_INT64_MAX - 1)
 _Decimal: Any = Decimal
 _NAN: Any = Decimal("NaN")
 _INFINITY: Any = Decimal("Infinity")
@@ -248,7 +250,7 @@ class MoneyCodec(Codec):
             sign, digits, exponent = number.as_tuple()
             number = _Decimal((sign, digits, exponent + self.places))
             if number == number.to_integral_value():
-                out.put_int64(whole(int(number), self.name, -0x7FFFFFFFFFFFFFFF - 1, 0x7FFFFFFFFFFFFFFF))
+                out.put_int64(whole(int(number), self.name, _INT64_MIN, _INT64_MAX))
                 return
         raise ValueError(
             f"expected a number of 64 bits with up to {self.places} decimals for {self.name}, "
