@@ -63,11 +63,10 @@ async def addresses_of(host: Host, options: Options, loop: asyncio.AbstractEvent
     except socket.gaierror:
         if host.hostaddr:
             raise ClientConfigurationError(f"hostaddr must be an IP address, not {host.hostaddr!r}") from None
-        try:
-            async with asyncio.timeout(options.connect_timeout):
-                found = await loop.getaddrinfo(name, host.port, type=socket.SOCK_STREAM)
-        except UnicodeError:
-            raise OSError("this is no name of a host") from None
+        async with asyncio.timeout(options.connect_timeout):
+            found = await loop.getaddrinfo(name, host.port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise OSError("this is no name of a host") from None
     addresses = [Address(host, family, sockaddr) for family, _, _, _, sockaddr in found]
     if options.load_balance_hosts == "random":
         random.shuffle(addresses)

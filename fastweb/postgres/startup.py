@@ -149,7 +149,7 @@ async def _try_host(
                     # pg_hba.conf may have a line for the other way.
                     failures.append(error)
                     continue
-                if failures and isinstance(failures[-1], PostgresError) and number:
+                if error.sqlstate == "28000" and number and isinstance(failures[-1], PostgresError):
                     # Both ways were refused: the way that was tried first is the one that was meant.
                     raise failures[-1] from None
                 raise
