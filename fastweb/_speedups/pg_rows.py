@@ -67,6 +67,7 @@ CALL = 2
 TUPLE = 3
 SCALAR = 4
 _OBJECT = cython.declare(cython.int, 0)
+_DICT = cython.declare(cython.int, 1)
 _CALL = cython.declare(cython.int, 2)
 _TUPLE = cython.declare(cython.int, 3)
 _SCALAR = cython.declare(cython.int, 4)
@@ -560,16 +561,21 @@ class ClassSink(RowSink):
             raise RowError(f"row {self.count} does not fit {self.plan.name}: {error}") from error
 
     @cython.cfunc
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
     def make(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> object:
         """An object of the row's values: each converted, then all of them at once."""
         plan: Plan = self.plan
+        places: tuple = plan.all_places
+        codecs: tuple = self.columns.codecs
+        by_name: cython.bint = plan.kind == _DICT or plan.kind == _CALL
         values: list = []
-        place: Place
+        named: dict = {}
         i: cython.Py_ssize_t
         size: cython.Py_ssize_t
         at += 2
         for i in range(self.columns.count):
-            place = plan.all_places[i]
+            place: Place = places[i]
             if end - at < 4:
                 _wrong_size(4, end - at)
             size = int32_at(data, at)
@@ -586,22 +592,20 @@ class ClassSink(RowSink):
                 if place.decoder is not None:
                     value = _decode_document(place, self.count, data, at, at + size)
                 else:
-                    value = cython.cast(Codec, self.columns.codecs[i]).decode(data, at, at + size)
+                    value = cython.cast(Codec, codecs[i]).decode(data, at, at + size)
                     if not place.anything and type(value) is not place.want:
                         value = _convert(place, self.count, value)
                 at += size
-            values.append(value)
+            if not by_name:
+                values.append(value)
+            elif not place.dropped:
+                named[place.field] = value
         if at != end:
             _left_over(end - at)
         if plan.kind == _SCALAR:
             return values[0]
         if plan.kind == _TUPLE:
             return tuple(values) if plan.made_of is None else plan.made_of(values)
-        named: dict = {}
-        for i in range(len(values)):
-            place = plan.all_places[i]
-            if not place.dropped:
-                named[place.field] = values[i]
         if plan.kind == _CALL:
             if plan.made_by is not None:
                 return plan.made_by(plan.cls, **named)

@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from fastweb.postgres.errors import *  # noqa: F403
     from fastweb.postgres.handle import Handle
     from fastweb.postgres.options import Host, Options
+    from fastweb.postgres.results import JSONBytes, Record, Result, RowError
 
 #: A public name -> the module of this package that has it. Exceptions are found in `errors`.
 _MODULES = {
     "Handle": "handle",
     "Host": "options",
+    "JSONBytes": "results",
     "Options": "options",
+    "Record": "results",
+    "Result": "results",
+    "RowError": "results",
 }
 
-__all__ = ["Handle", "Host", "Options"]
+__all__ = ["Handle", "Host", "JSONBytes", "Options", "Record", "Result", "RowError"]
 
 
 def __getattr__(name: str) -> object:

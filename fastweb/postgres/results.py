@@ -19,9 +19,10 @@ from typing import Any, Generic, TypeVar, overload
 
 from fastweb._speedups.pg_record import Record
 from fastweb._speedups.pg_rows import RowError
+from fastweb._speedups.untyped import JSONBytes
 from fastweb.postgres.base_errors import ManyRowsError, NoRowError
 
-__all__ = ["Record", "Result", "RowError", "rows_affected"]
+__all__ = ["JSONBytes", "Record", "Result", "RowError", "rows_affected"]
 
 #: A record, or what it was made.
 Row = TypeVar("Row")

@@ -1,0 +1,127 @@
+"""fastweb/_speedups/pg_rows.py, fastweb/_speedups/pg_record.py
+
+1,000 rows of (int4, text, timestamptz, bool), as they stand in what was received.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import struct
+from collections.abc import Callable
+
+import msgspec
+
+from bench.micro.case import Work, case
+from fastweb._speedups.pg_codec import BoolCodec, Int4Codec, TextCodec
+from fastweb._speedups.pg_datetime import TimestampCodec
+from fastweb._speedups.pg_record import Columns, Record
+from fastweb._speedups.pg_rows import (
+    RowSink,
+    class_sink,
+    json_sink,
+    one_sink,
+    records_sink,
+    tuples_sink,
+    value_sink,
+)
+from fastweb.encoders import dump_untyped
+
+COLUMNS = Columns(
+    ("id", "name", "at", "ok"),
+    (
+        Int4Codec(23, "int4"),
+        TextCodec(25, "text"),
+        TimestampCodec(1184, "timestamptz", True),
+        BoolCodec(16, "bool"),
+    ),
+)
+
+
+def rows(count: int) -> bytes:
+    """The DataRow messages of so many rows."""
+    made = []
+    for number in range(count):
+        values = (
+            struct.pack("!i", number),
+            b"user %d" % number,
+            struct.pack("!q", 800_000_000_000_000 + number * 3_600_000_000),
+            bytes([number % 2]),
+        )
+        body = struct.pack("!h", 4) + b"".join(struct.pack("!i", len(value)) + value for value in values)
+        made.append(b"D" + struct.pack("!i", len(body) + 4) + body)
+    return b"".join(made)
+
+
+class User(msgspec.Struct):
+    id: int
+    name: str
+    at: datetime.datetime
+    ok: bool
+
+
+@dataclasses.dataclass
+class UserData:
+    id: int
+    name: str
+    at: datetime.datetime
+    ok: bool
+
+
+def taken(make: Callable[[], RowSink], count: int = 1000) -> Work:
+    data = rows(count)
+
+    def take() -> object:
+        sink = make()
+        sink.begin(COLUMNS)
+        sink.add_all(data, 0, len(data))
+        return sink.finish()
+
+    return take, 1
+
+
+@case("1,000 rows, records", "pg_rows.records_sink", "pg_rows.RecordsSink", "pg_record.make_record")
+def records() -> Work:
+    return taken(records_sink)
+
+
+@case("1,000 rows, tuples", "pg_rows.tuples_sink", "pg_rows.TuplesSink", "pg_rows.RowSink")
+def tuples() -> Work:
+    return taken(tuples_sink)
+
+
+@case("1,000 rows, Structs", "pg_rows.class_sink", "pg_rows.ClassSink", "pg_rows.Plan", "pg_rows.Place")
+def structs() -> Work:
+    return taken(lambda: class_sink(User))
+
+
+@case("1,000 rows, dataclasses", "pg_rows.offset_of", "pg_rows.RowError")
+def data() -> Work:
+    return taken(lambda: class_sink(UserData))
+
+
+@case("1,000 rows, JSON", "pg_rows.json_sink", "pg_rows.JSONSink", "untyped.JSONBytes")
+def json() -> Work:
+    return taken(json_sink)
+
+
+@case("1 row, a record", "pg_rows.one_sink", "pg_record.Columns")
+def one() -> Work:
+    return taken(one_sink, 1)
+
+
+@case("1 row, a value", "pg_rows.value_sink", "pg_rows.ValueSink")
+def value() -> Work:
+    return taken(value_sink, 1)
+
+
+@case("a record's value by name", "pg_record.Record")
+def by_name() -> Work:
+    record = Record(id=1, name="a")
+    return lambda: record["name"], 1
+
+
+@case("1,000 records to JSON, as a handler returns them")
+def to_json() -> Work:
+    made = taken(records_sink)[0]()
+    return lambda: dump_untyped(made), 1
