@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fastweb.postgres.connection import Connection, connect
     from fastweb.postgres.errors import *  # noqa: F403
     from fastweb.postgres.handle import Handle
     from fastweb.postgres.options import Host, Options
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 #: A public name -> the module of this package that has it. Exceptions are found in `errors`.
 _MODULES = {
+    "Connection": "connection",
     "Handle": "handle",
     "Host": "options",
     "JSONBytes": "results",
@@ -30,9 +32,10 @@ _MODULES = {
     "Record": "results",
     "Result": "results",
     "RowError": "results",
+    "connect": "connection",
 }
 
-__all__ = ["Handle", "Host", "JSONBytes", "Options", "Record", "Result", "RowError"]
+__all__ = ["Connection", "Handle", "Host", "JSONBytes", "Options", "Record", "Result", "RowError", "connect"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,73 @@
+"""`Operation` and `Statement` as the session sees them."""
+
+from fastweb._speedups.pg_record cimport Columns
+from fastweb._speedups.pg_rows cimport RowSink
+
+
+cdef class Description:
+    cdef readonly tuple oids
+    cdef readonly tuple parameters
+    cdef readonly Columns columns
+    cdef readonly bytes row_description
+    cdef readonly bytes parameter_formats
+    cdef readonly bytes column_formats
+
+
+cdef class Statement:
+    cdef readonly str sql
+    cdef public bytes name
+    cdef public Description description
+    cdef public bint parsed
+    cdef public bint proven
+    cdef public bint describing
+    cdef public bint cached
+    cdef public list waiting
+    cdef public tuple oids
+    cdef public bytes row_description
+    cdef public long long used
+
+
+cdef class Operation:
+    cdef public object _asyncio_future_blocking
+    cdef readonly object session
+    cdef public int kind
+    cdef public str sql
+    cdef public object args
+    cdef public RowSink sink
+    cdef public object result_of
+    cdef public object on_copy
+    cdef public bytes portal
+    cdef public int limit
+    cdef public bint internal
+    cdef public bint plain_read
+    cdef public Statement statement
+    cdef public Columns columns
+    cdef public int wants
+    cdef public int closes
+    cdef public bint describing
+    cdef public bint holding
+    cdef public bint critical
+    cdef public Py_ssize_t pending
+    cdef public bint retried
+    cdef public bint stale
+    cdef public bint suspended
+    cdef public bint sent
+    cdef public bint dropped
+    cdef public object failure
+    cdef public bytes tag
+    cdef public double started
+    cdef object _value
+    cdef object _error
+    cdef bint _done
+    cdef bint _cancelled
+    cdef object _words
+    cdef object _callback
+    cdef object _context
+    cdef list _callbacks
+    cdef public object timer
+
+    cdef object _cancellation(self)
+    cdef object _drop(self, object error)
+    cdef object _stop_timer(self)
+    cpdef bint settle(self, object value, object error) except? -1
+    cpdef object wake(self, bint at_once)

@@ -1,0 +1,466 @@
+"""One connection to a PostgreSQL server: `connect`, and what may be asked of it.
+
+    connection = await connect("postgresql://user@host/database")
+    rows = await connection.fetch("SELECT id, name FROM users WHERE age > $1", 30)
+
+Every question is an `Operation`, sent when the method is called and awaited for its answer; those of several
+tasks, or of `asyncio.gather`, are pipelined: they go out without waiting for each other's answers, each in an
+implicit transaction of its own, and are done in the order in which they were asked.
+
+PERF: there is no coroutine between `fetch_one` and the Task that waits: see `fastweb._speedups.pg_operation`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar, cast, overload
+
+from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation, Statement
+from fastweb._speedups.pg_record import Record
+from fastweb._speedups.pg_rows import (
+    class_sink,
+    json_sink,
+    one_sink,
+    records_sink,
+    value_sink,
+)
+from fastweb.postgres.conninfo import resolve
+from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
+from fastweb.postgres.options import Options
+from fastweb.postgres.protocol import Protocol
+from fastweb.postgres.startup import Session, open_session
+from fastweb.postgres.types import TypeRegistry
+
+__all__ = ["Connection", "PreparedStatement", "Shared", "connect"]
+
+T = TypeVar("T")
+#: What is awaited for an answer.
+Answer = Coroutine[Any, Any, T]
+#: Called with the connection, the process that notified, the channel and the payload.
+Listener = Callable[["Connection", int, str, str], object]
+
+
+class Shared:
+    """What all connections of a pool know: the database's types, and how its statements were described."""
+
+    def __init__(self, registry: TypeRegistry | None = None) -> None:
+        self.registry = TypeRegistry() if registry is None else registry
+        self.descriptions: dict[str, Any] = {}
+
+
+async def connect(dsn: str | None = None, *, shared: Shared | None = None, **keywords: Any) -> Connection:
+    """Open a connection.
+
+    Arguments:
+        dsn: a connection string of libpq, or None for the PG* variables and what is usual.
+        shared: what it is to share with other connections to the same database.
+        keywords: fields of `fastweb.postgres.Options`, or libpq's keywords; they override the string.
+
+    Raises:
+        ConnectError: no server could be reached.
+        PostgresError: the server refused: a wrong password, a missing database.
+        ClientConfigurationError: the string or a keyword is wrong.
+    """
+    return await connect_with(resolve(dsn, **keywords), shared)
+
+
+async def connect_with(options: Options, shared: Shared | None = None) -> Connection:
+    """The same, where the options are known."""
+    session = await open_session(options)
+    try:
+        return Connection(session, Shared() if shared is None else shared)
+    except BaseException:
+        session.close()
+        raise
+
+
+class Connection:
+    """See above. `connect` makes it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_listeners",
+        "_notice_listeners",
+        "_query",
+        "_timeout",
+        "on_lost",
+        "options",
+        "protocol",
+        "session",
+        "shared",
+    )
+
+    def __init__(self, session: Session, shared: Shared) -> None:
+        options = session.options
+        self.options = options
+        self.session = session
+        self.shared = shared
+        self._timeout = options.command_timeout
+        self._listeners: dict[str, list[Listener]] = {}
+        self._notice_listeners: list[Callable[[Connection, PostgresLogMessage], object]] = []
+        #: Called with the connection when it has ended.
+        self.on_lost: Callable[[Connection], object] | None = None
+        loop = asyncio.get_running_loop()
+        protocol = Protocol(
+            loop,
+            shared.registry,
+            shared.descriptions,
+            address=str(session.address),
+            cache_size=options.statement_cache_size,
+            max_message=options.message_size,
+            notices=options.notices,
+        )
+        self.protocol = protocol
+        self._query = protocol.query
+        protocol.process_id = session.process_id
+        protocol.parameters.update(session.parameters)
+        protocol.notices.extend(session.notices)
+        protocol.notification_listener = self._notified
+        protocol.notice_listener = self._noticed
+        protocol.end_listener = self._ended
+        protocol.send_cancel = self.cancel
+        session.hand_over(cast(asyncio.Protocol, protocol))
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed else f"{len(self.protocol.in_flight)} in flight"
+        return f"<Connection to {self.session.address}, {state}>"
+
+    # Queries
+
+    @overload
+    def fetch(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[list[Record]]: ...
+
+    @overload
+    def fetch(
+        self, cls: type[T], sql: str, /, *args: Any, timeout: float | None = None
+    ) -> Answer[list[T]]: ...
+
+    def fetch(self, sql: Any, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
+        """All rows, as Records; or as objects of a class, where the first argument is one.
+
+        Arguments:
+            sql: one statement, with parameters as $1, $2 …
+            args: their values.
+            timeout: seconds for the answer; None: the connection's `command_timeout`.
+
+        Raises:
+            PostgresError: the server refused.
+            InterfaceError: the arguments are not as many as the parameters.
+            TypeError, ValueError, OverflowError: an argument is none of its parameter's type.
+            ConnectionLostError: the connection ended before the answer had come.
+            TimeoutError: it did not come in time.
+        """
+        if isinstance(sql, str):
+            operation = self._query(sql, args, records_sink())
+        else:
+            operation = self._query(args[0], args[1:], class_sink(sql))
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return operation
+
+    @overload
+    def fetch_one(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Record | None]: ...
+
+    @overload
+    def fetch_one(
+        self, cls: type[T], sql: str, /, *args: Any, timeout: float | None = None
+    ) -> Answer[T | None]: ...
+
+    def fetch_one(self, sql: Any, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
+        """The first row, None where there is none: as `fetch`."""
+        if isinstance(sql, str):
+            operation = self._query(sql, args, one_sink())
+        else:
+            operation = self._query(args[0], args[1:], one_sink(sql))
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return operation
+
+    def fetch_value(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
+        """The first value of the first row, None where there is none: as `fetch`."""
+        operation = self._query(sql, args, value_sink())
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return operation
+
+    def fetch_json(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[bytes]:
+        """All rows as JSON text, a list of objects, with no Python object made for a row: as `fetch`."""
+        operation = self._query(sql, args, json_sink())
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return operation
+
+    def execute(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[str]:
+        """Do it, and tell the command's tag, such as "UPDATE 3". With no arguments, it may be several
+        statements: all of them are one transaction, unless they say otherwise."""
+        if args:
+            operation = self._query(sql, args, None)
+        else:
+            operation = Operation(self.protocol, SIMPLE, sql)
+            self.protocol.submit(operation)
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return operation
+
+    def execute_many(
+        self, sql: str, args: Iterable[Iterable[Any]], /, *, timeout: float | None = None
+    ) -> Answer[None]:
+        """Do a statement once for each of many tuples of arguments, in few writes: all of it, or nothing.
+
+        Arguments:
+            args: read as they are written; where it is a list or a tuple, it can be asked for twice.
+        """
+        operation = Operation(self.protocol, BATCH, sql, args, result_of=_none)
+        self.protocol.submit(operation)
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return operation
+
+    def exec(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
+        """A `Result`: its rows, how many the statement has changed, and ways to ask for one."""
+        from fastweb.postgres.results import Result
+
+        def result(operation: Operation) -> Any:
+            rows: Any = operation.sink.finish()
+            return Result(rows, operation.tag.decode(), sql)
+
+        operation = self._query(sql, args, records_sink(), result)
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return operation
+
+    async def prepare(
+        self,
+        sql: str,
+        /,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as everywhere
+    ) -> PreparedStatement:
+        """Let the server parse and describe a statement. What is asked often is prepared by itself: this is
+        for who wants to know its parameters and columns, or its errors, beforehand."""
+        operation = Operation(self.protocol, PREPARE, sql)
+        self.protocol.submit(operation)
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return PreparedStatement(self, await operation)
+
+    def submit(self, operation: Operation, timeout: float | None = None) -> Operation:
+        """Ask an operation that the caller has made (`fastweb._speedups.pg_operation`)."""
+        self.protocol.submit(operation)
+        if timeout is not None or self._timeout is not None:
+            self._limit(operation, timeout)
+        return operation
+
+    def _limit(self, operation: Operation, timeout: float | None) -> None:
+        """Let an operation end in time."""
+        if operation.done():
+            return
+        seconds = self._timeout if timeout is None else timeout
+        error = TimeoutError(f"no answer in {seconds:g} s: {operation.sql}")
+        operation.timer = self.protocol.loop.call_later(max(seconds or 0.0, 0.0), operation.expire, error)
+
+    # Listening
+
+    async def listen(self, channel: str, callback: Listener) -> None:
+        """Have a function called with every NOTIFY of a channel.
+
+        Arguments:
+            channel: its name, as it is written in `NOTIFY "channel"`.
+            callback: called with this connection, the process id of who notifies, the channel and the
+                payload; a coroutine function's coroutine runs as a Task.
+        """
+        listeners = self._listeners.setdefault(channel, [])
+        listeners.append(callback)
+        if len(listeners) == 1:
+            try:
+                await self.execute(f"LISTEN {quoted(channel)}")
+            except BaseException:
+                self._forget_listener(channel, callback)
+                raise
+
+    async def unlisten(self, channel: str, callback: Listener | None = None) -> None:
+        """Have it called no longer; with no function, none of that channel's."""
+        self._forget_listener(channel, callback)
+        if channel not in self._listeners:
+            await self.execute(f"UNLISTEN {quoted(channel)}")
+
+    def _forget_listener(self, channel: str, callback: Listener | None) -> None:
+        kept = [
+            each for each in self._listeners.get(channel, ()) if callback is not None and each != callback
+        ]
+        if kept:
+            self._listeners[channel] = kept
+        else:
+            self._listeners.pop(channel, None)
+
+    def notify(self, channel: str, payload: str = "") -> Answer[Any]:
+        """Send a NOTIFY."""
+        return self._query("SELECT pg_catalog.pg_notify($1, $2)", (channel, payload), None)
+
+    @property
+    def listening(self) -> bool:
+        """Whether there is anybody to be notified."""
+        return bool(self._listeners)
+
+    def add_notice_listener(self, callback: Callable[[Connection, PostgresLogMessage], object]) -> None:
+        """Have a function called with this connection and every notice of the server."""
+        if callback not in self._notice_listeners:
+            self._notice_listeners.append(callback)
+
+    def remove_notice_listener(self, callback: Callable[[Connection, PostgresLogMessage], object]) -> None:
+        if callback in self._notice_listeners:
+            self._notice_listeners.remove(callback)
+
+    def _notified(self, process_id: int, channel: str, payload: str) -> None:
+        for listener in tuple(self._listeners.get(channel, ())):
+            self._call(listener, self, process_id, channel, payload)
+
+    def _noticed(self, notice: PostgresLogMessage) -> None:
+        for listener in tuple(self._notice_listeners):
+            self._call(listener, self, notice)
+
+    def _call(self, listener: Callable[..., object], *args: object) -> None:
+        loop = self.protocol.loop
+        try:
+            outcome = listener(*args)
+        except Exception as error:
+            message = f"a listener of a PostgreSQL connection failed: {listener!r}"
+            loop.call_exception_handler({"message": message, "exception": error})
+            return
+        if asyncio.iscoroutine(outcome):
+            tasks = self.protocol.tasks
+            task = loop.create_task(outcome)
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    # The connection
+
+    @property
+    def is_closed(self) -> bool:
+        """It is of no use any more."""
+        return bool(self.protocol.lost is not None)
+
+    @property
+    def in_transaction(self) -> bool:
+        """As of the last answer."""
+        return bool(self.protocol.transaction_status != "I")
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the server has reported of its settings: server_version, TimeZone …"""
+        parameters: dict[str, str] = self.protocol.parameters
+        return parameters
+
+    @property
+    def server_version(self) -> tuple[int, ...]:
+        """Such as (15, 4)."""
+        text = self.protocol.parameters.get("server_version", "0").split()[0]
+        return tuple(int(digits) for part in text.split(".") if (digits := _digits(part)))
+
+    @property
+    def process_id(self) -> int:
+        """The server's process."""
+        process_id: int = self.protocol.process_id
+        return process_id
+
+    @property
+    def in_flight(self) -> int:
+        """Operations that are asked and not answered."""
+        protocol = self.protocol
+        return len(protocol.in_flight) + len(protocol.held)
+
+    @property
+    def oldest(self) -> float:
+        """Seconds since the operation at the head of the queue got there; 0 for none."""
+        protocol = self.protocol
+        return protocol.loop.time() - protocol.in_flight[0].started if protocol.in_flight else 0.0
+
+    async def cancel(self) -> None:
+        """Ask the server to end what it does now: a CancelRequest, on a connection of its own."""
+        from fastweb.postgres.cancel import send_cancel
+
+        await send_cancel(self.session)
+
+    async def drain(self) -> None:
+        """Wait until all that was asked is answered, whoever waits for it."""
+        await self.protocol.drained_all()
+
+    async def close(self, *, timeout: float | None = 10.0) -> None:  # noqa: ASYNC109 - as everywhere
+        """Close it. Whoever waits for an answer gets a ConnectionLostError.
+
+        Raises:
+            TimeoutError: what was written could not be sent in time; it is closed all the same.
+        """
+        await self.protocol.close(timeout)
+
+    def terminate(self) -> None:
+        """Close it at once, with no goodbye."""
+        self.protocol.terminate()
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    def _ended(self, error: Exception) -> None:
+        if self.on_lost is not None:
+            listener, self.on_lost = self.on_lost, None
+            listener(self)
+
+
+class PreparedStatement:
+    """A statement that was described; the connection keeps it prepared as long as it can."""
+
+    __slots__ = ("_connection", "_statement")
+
+    def __init__(self, connection: Connection, statement: Statement) -> None:
+        self._connection = connection
+        self._statement = statement
+
+    @property
+    def sql(self) -> str:
+        return self._statement.sql
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of its parameters' types."""
+        return tuple(codec.name for codec in self._statement.description.parameters)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        columns = self._statement.description.columns
+        return () if columns is None else columns.names
+
+    def fetch(self, *args: Any, timeout: float | None = None) -> Answer[list[Record]]:
+        return self._connection.fetch(self.sql, *args, timeout=timeout)
+
+    def fetch_one(self, *args: Any, timeout: float | None = None) -> Answer[Record | None]:
+        return self._connection.fetch_one(self.sql, *args, timeout=timeout)
+
+    def fetch_value(self, *args: Any, timeout: float | None = None) -> Answer[Any]:
+        return self._connection.fetch_value(self.sql, *args, timeout=timeout)
+
+
+def quoted(name: str) -> str:
+    """An identifier as SQL writes it.
+
+    Raises:
+        InterfaceError: it is empty, or has a NUL in it.
+    """
+    if not name or "\x00" in name:
+        raise InterfaceError(f"not a name: {name!r}")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _digits(text: str) -> str:
+    end = 0
+    while end < len(text) and text[end].isdigit():
+        end += 1
+    return text[:end]
+
+
+def _none(_operation: Operation) -> None:
+    return None

@@ -1,0 +1,251 @@
+"""The asyncio shell over `BaseSession`: a transport, timers, and what the rest of the package calls errors.
+
+What is written in a turn of the loop is one write, what is read is fed to the session as it comes; all that
+must not fail half-way is there, and in step with what the server says. Here is what needs a loop:
+CancelRequests, looking types up, listeners, and the connection's end.
+
+A server that breaks the protocol is left at once (`ProtocolError`); one that goes away, or a network that
+does, ends every wait with a `ConnectionLostError` of one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_operation import SIMPLE, Operation
+from fastweb._speedups.pg_session import BaseSession, TextSink
+from fastweb.postgres.errors import (
+    ConnectionLostError,
+    InterfaceError,
+    PostgresError,
+    PostgresLogMessage,
+    ProtocolError,
+    error_of,
+    notice_of,
+)
+
+__all__ = ["Protocol"]
+
+
+class Protocol(BaseSession):
+    """One connection to a server, ready for queries.
+
+    Arguments:
+        loop: the event loop.
+        registry: the database's types (`fastweb.postgres.types.TypeRegistry`).
+        descriptions: SQL text -> what is known of it: of all connections of a pool.
+        address: the server, as messages call it.
+        cache_size: statements kept.
+        max_message: bytes of a message of the server.
+        notices: how many notices are kept.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        registry: Any,
+        descriptions: dict[str, Any],
+        *,
+        address: str = "the server",
+        cache_size: int = 256,
+        max_message: int = 1 << 30,
+        notices: int = 100,
+    ) -> None:
+        super().__init__(loop, registry, descriptions, cache_size, max_message)
+        self.address = address
+        self.notices: deque[PostgresLogMessage] = deque(maxlen=notices)
+        self.notice_listener: Callable[[PostgresLogMessage], object] | None = None
+        self.notification_listener: Callable[[int, str, str], object] | None = None
+        self.parameter_listener: Callable[[str, str], object] | None = None
+        #: Called once when the connection has ended.
+        self.end_listener: Callable[[Exception], object] | None = None
+        #: Sends a CancelRequest, and returns when the server has it.
+        self.send_cancel: Callable[[], Awaitable[None]] | None = None
+        self.closing = False
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self._drained: list[asyncio.Future[None]] = []
+        self._writable: list[asyncio.Future[None]] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._cancelling = False
+
+    # What asyncio calls; `data_received` is the session's.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.lost is None:
+            self.lose(ConnectionLostError(self._why(error)))
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._wake_all(self._drained)
+        self._wake_all(self._writable)
+        if self.end_listener is not None:
+            listener, self.end_listener = self.end_listener, None
+            listener(self.lost)
+
+    def pause_writing(self) -> None:
+        self.writing_paused = True
+
+    def resume_writing(self) -> None:
+        self.writing_paused = False
+        self._wake_all(self._writable)
+        self.feed_batch()
+
+    def _why(self, error: Exception | None) -> str:
+        if self.closing:
+            return f"the connection to {self.address} was closed"
+        if self.fatal is not None:
+            return f"{self.address} closed the connection: {self.fatal.message}"
+        if error is not None:
+            return f"the connection to {self.address} was lost: {error}"
+        return f"{self.address} closed the connection"
+
+    @staticmethod
+    def _wake_all(waiters: list[asyncio.Future[None]]) -> None:
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        waiters.clear()
+
+    # The end.
+
+    def broken(self, error: Exception) -> None:
+        """What came is not PostgreSQL's protocol."""
+        self.lose(ProtocolError(f"{self.address} broke the protocol, and the connection was closed: {error}"))
+        self.transport.abort()
+
+    def terminate(self) -> None:
+        """Close at once: whoever waits gets a ConnectionLostError."""
+        self.closing = True
+        if self.lost is None:
+            self.lose(ConnectionLostError(self._why(None)))
+        self.transport.abort()
+
+    async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as everywhere
+        """Close politely: Terminate, Byte1('X'), Int32(4). Whoever waits gets a ConnectionLostError."""
+        if not self.closing:
+            self.closing = True
+            if self.lost is None:
+                self.lose(ConnectionLostError(self._why(None)))
+                self.transport.write(b"X\x00\x00\x00\x04")
+            self.transport.close()
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(self.closed)
+        finally:
+            if not self.closed.done():
+                self.transport.abort()
+
+    # What the session calls.
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def make_error(self, fields: dict[str, str], sql: Any) -> PostgresError:
+        return error_of(fields, sql)
+
+    def lost_error(self, operation: Operation) -> Exception:
+        error = self.lost
+        return type(error)(*error.args) if error is not None else ConnectionLostError(self._why(None))
+
+    def changed(self, operation: Operation) -> Exception:
+        return InterfaceError(
+            "the statement has other columns than when it was last described, and cannot be asked twice;"
+            f" it was done: {operation.sql}"
+        )
+
+    def wrong_count(self, sql: str, expected: int, got: int) -> Exception:
+        have = "no arguments" if not expected else "1 argument" if expected == 1 else f"{expected} arguments"
+        return InterfaceError(f"the statement takes {have}, and {got or 'none'} came: {sql}")
+
+    def wrong_argument(self, error: Exception, place: int, codec: Codec, value: Any) -> Exception:
+        for kind in (OverflowError, TypeError, ValueError):
+            if isinstance(error, kind):
+                return kind(f"${place + 1} ({codec.name}): {error}")
+        error.add_note(f"this is of ${place + 1} ({codec.name})")
+        return error
+
+    def look_up(self, oids: list[int], operation: Operation) -> None:
+        def learn(asked: Operation) -> None:
+            if asked.done() and not asked.cancelled() and asked.exception() is None:
+                self.registry.learn(asked.result(), oids)
+            # Else text is what there is.
+            self.learned(operation)
+
+        asked = Operation(self, SIMPLE, self.registry.introspection_sql(oids), (), TextSink())
+        asked.internal = True
+        asked.add_done_callback(learn)
+        self.submit(asked)
+
+    def text_codec(self) -> Codec:
+        codec: Codec = self.registry.codec(25)
+        return codec
+
+    def noticed(self, fields: dict[str, str]) -> None:
+        notice = notice_of(fields)
+        self.notices.append(notice)
+        if self.notice_listener is not None:
+            self.loop.call_soon(self.notice_listener, notice)
+
+    def notified(self, process_id: int, channel: str, payload: str) -> None:
+        if self.notification_listener is not None:
+            self.loop.call_soon(self.notification_listener, process_id, channel, payload)
+
+    def parameter_changed(self, name: str) -> None:
+        if self.parameter_listener is not None:
+            self.loop.call_soon(self.parameter_listener, name, self.parameters[name])
+
+    # Those whom nobody waits for.
+
+    def abandoned(self, operation: Operation) -> None:
+        if (
+            self.shared
+            or self._cancelling
+            or self.send_cancel is None
+            or not all(each.dropped or each.internal for each in self.in_flight)
+        ):
+            return
+        self._cancelling = True
+        # What comes behind must not be hit: it waits until the server has done with this.
+        self.hold()
+        task = self.loop.create_task(self._cancel(self.send_cancel()))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _cancel(self, request: Awaitable[None]) -> None:
+        try:
+            await request
+        except (OSError, TimeoutError, InterfaceError):
+            # The answer is drained all the same.
+            pass
+        finally:
+            await self.drained_all()
+            self._cancelling = False
+            if self.lost is None:
+                self.unhold()
+
+    async def drained_all(self) -> None:
+        """Wait until the server has answered all that was sent."""
+        while self.in_flight and self.lost is None:
+            waiter = self.loop.create_future()
+            self._drained.append(waiter)
+            await waiter
+
+    def drained(self, operation: Operation) -> None:
+        if self._drained:
+            self._wake_all(self._drained)
+
+    async def writable(self) -> None:
+        """Wait until the transport takes more."""
+        while self.writing_paused and self.lost is None:
+            waiter = self.loop.create_future()
+            self._writable.append(waiter)
+            await waiter
