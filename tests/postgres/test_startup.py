@@ -115,9 +115,8 @@ METHODS = ("scram", "md5", "clear", "onlytls", "onlyplain")
 
 
 @pytest.mark.parametrize("user", METHODS)
-@pytest.mark.parametrize("sslmode", ["disable", "allow", "prefer", "require"])
-def test_methods(server: OwnPostgres, run: Run, user: str, sslmode: str) -> None:
-    async def main() -> None:
+def test_methods(server: OwnPostgres, run: Run, user: str) -> None:
+    async def check(sslmode: str) -> None:
         refused = {("onlytls", "disable"), ("onlyplain", "require")}
         dsn = server.conninfo(user=user, dbname="postgres", sslmode=sslmode, password=PASSWORD)
         if (user, sslmode) in refused:
@@ -130,6 +129,9 @@ def test_methods(server: OwnPostgres, run: Run, user: str, sslmode: str) -> None
             assert session.is_encrypted is (encrypted == "t")
             expected = {"disable": False, "allow": user == "onlytls", "prefer": user != "onlyplain"}
             assert session.is_encrypted is expected.get(sslmode, True)
+
+    async def main() -> None:
+        await asyncio.gather(*map(check, ("disable", "allow", "prefer", "require")))
 
     run(main())
 
@@ -267,67 +269,65 @@ def test_a_full_server(start_postgres: Callable[..., OwnPostgres]) -> None:
 # --- TLS ---
 
 
-@pytest.mark.parametrize(
-    ("keywords", "line"),
-    [
-        ({"sslmode": "require"}, ""),
-        ({"sslmode": "verify-ca", "sslrootcert": "root.crt"}, ""),
-        ({"sslmode": "verify-full", "sslrootcert": "root.crt"}, ""),
-        (
-            {
-                "sslmode": "verify-full",
-                "sslrootcert": "root.crt",
-                "host": "localhost",
-                "hostaddr": "127.0.0.1",
-            },
-            "",
-        ),
-        ({"sslmode": "verify-full", "sslrootcert": "root.crt", "sslcrl": "root.crl"}, ""),
-        ({"sslmode": "require", "sslsni": 0}, ""),
-        ({"sslmode": "require", "ssl_min_protocol_version": "TLSv1.3"}, ""),
-        ({"sslmode": "require", "ssl_max_protocol_version": "TLSv1.2"}, ""),
-        ({"sslmode": "require", "sslcert": "client.crt", "sslkey": "client.key"}, ""),
-        ({"sslmode": "require", "sslcert": "client.crt", "sslkey": "locked.key", "sslpassword": "open"}, ""),
-        ({"sslmode": "verify-full", "sslrootcert": "other.crt"}, "certificate is refused"),
-        # As libpq: a root certificate is one to check by.
-        ({"sslmode": "require", "sslrootcert": "other.crt"}, "certificate is refused"),
-        ({"sslmode": "verify-full", "sslrootcert": "system"}, "certificate is refused"),
-        (
-            {"sslmode": "verify-full", "sslrootcert": "root.crt", "host": "wrong", "hostaddr": "127.0.0.1"},
-            "certificate is refused",
-        ),
-        (
-            {"sslmode": "verify-ca", "sslrootcert": "root.crt", "sslcrl": "revoked.crl"},
-            "certificate is refused",
-        ),
-        (
-            {"sslmode": "verify-full", "sslrootcert": "root.crt", "host": "", "hostaddr": "127.0.0.1"},
-            "needs host",
-        ),
-        ({"sslmode": "verify-full"}, "needs root certificates"),
-        ({"sslmode": "verify-ca", "sslrootcert": "absent.crt"}, "No such file"),
-        ({"sslmode": "verify-ca", "sslrootcert": "client.key"}, "is not what it should be"),
-        ({"sslmode": "prefer", "sslrootcert": "absent.crt"}, "is not there"),
-        ({"sslmode": "require", "sslcert": "client.crt"}, "and no key"),
-        ({"sslmode": "require", "sslcert": "client.crt", "sslkey": "absent.key"}, "No such file"),
-        ({"sslmode": "require", "sslcert": "client.crt", "sslkey": "locked.key"}, "is not what it should be"),
-        (
-            {"sslmode": "require", "sslcert": "client.crt", "sslkey": "locked.key", "sslpassword": "wrong"},
-            "is not what it should be",
-        ),
-        ({"sslmode": "require", "sslnegotiation": "direct"}, "TLS"),
-    ],
-)
-def test_sslmodes(
-    server: OwnPostgres, certificates: Certificates, run: Run, keywords: dict[str, Any], line: str
-) -> None:
-    files = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
-    named = {
-        name: certificates.path(value) if name in files and value != "system" else value
-        for name, value in keywords.items()
-    }
+#: What is asked for, and why it is refused; nothing where it is not.
+SSLMODES: list[tuple[dict[str, Any], str]] = [
+    ({"sslmode": "require"}, ""),
+    ({"sslmode": "verify-ca", "sslrootcert": "root.crt"}, ""),
+    ({"sslmode": "verify-full", "sslrootcert": "root.crt"}, ""),
+    (
+        {
+            "sslmode": "verify-full",
+            "sslrootcert": "root.crt",
+            "host": "localhost",
+            "hostaddr": "127.0.0.1",
+        },
+        "",
+    ),
+    ({"sslmode": "verify-full", "sslrootcert": "root.crt", "sslcrl": "root.crl"}, ""),
+    ({"sslmode": "require", "sslsni": 0}, ""),
+    ({"sslmode": "require", "ssl_min_protocol_version": "TLSv1.3"}, ""),
+    ({"sslmode": "require", "ssl_max_protocol_version": "TLSv1.2"}, ""),
+    ({"sslmode": "require", "sslcert": "client.crt", "sslkey": "client.key"}, ""),
+    ({"sslmode": "require", "sslcert": "client.crt", "sslkey": "locked.key", "sslpassword": "open"}, ""),
+    ({"sslmode": "verify-full", "sslrootcert": "other.crt"}, "certificate is refused"),
+    # As libpq: a root certificate is one to check by.
+    ({"sslmode": "require", "sslrootcert": "other.crt"}, "certificate is refused"),
+    ({"sslmode": "verify-full", "sslrootcert": "system"}, "certificate is refused"),
+    (
+        {"sslmode": "verify-full", "sslrootcert": "root.crt", "host": "wrong", "hostaddr": "127.0.0.1"},
+        "certificate is refused",
+    ),
+    (
+        {"sslmode": "verify-ca", "sslrootcert": "root.crt", "sslcrl": "revoked.crl"},
+        "certificate is refused",
+    ),
+    (
+        {"sslmode": "verify-full", "sslrootcert": "root.crt", "host": "", "hostaddr": "127.0.0.1"},
+        "needs host",
+    ),
+    ({"sslmode": "verify-full"}, "needs root certificates"),
+    ({"sslmode": "verify-ca", "sslrootcert": "absent.crt"}, "No such file"),
+    ({"sslmode": "verify-ca", "sslrootcert": "client.key"}, "is not what it should be"),
+    ({"sslmode": "prefer", "sslrootcert": "absent.crt"}, "is not there"),
+    ({"sslmode": "require", "sslcert": "client.crt"}, "and no key"),
+    ({"sslmode": "require", "sslcert": "client.crt", "sslkey": "absent.key"}, "No such file"),
+    ({"sslmode": "require", "sslcert": "client.crt", "sslkey": "locked.key"}, "is not what it should be"),
+    (
+        {"sslmode": "require", "sslcert": "client.crt", "sslkey": "locked.key", "sslpassword": "wrong"},
+        "is not what it should be",
+    ),
+    ({"sslmode": "require", "sslnegotiation": "direct"}, "TLS"),
+]
 
-    async def main() -> None:
+
+def test_sslmodes(server: OwnPostgres, certificates: Certificates, run: Run) -> None:
+    files = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+
+    async def check(keywords: dict[str, Any], line: str) -> None:
+        named = {
+            name: certificates.path(value) if name in files and value != "system" else value
+            for name, value in keywords.items()
+        }
         if not line:
             async with opened(server.dsn, **named) as (session, protocol):
                 assert session.is_encrypted
@@ -338,6 +338,14 @@ def test_sslmodes(
         with pytest.raises((ConnectError, ClientConfigurationError), match=line) as caught:
             await open_session(resolve(server.dsn, environ={"HOME": "/nonexistent"}, **named))
         assert "\n" not in str(caught.value)
+
+    async def main() -> None:
+        for keywords, line in SSLMODES:
+            try:
+                await check(keywords, line)
+            except BaseException as error:
+                error.add_note(f"with {keywords}")
+                raise
 
     run(main())
 
@@ -408,44 +416,47 @@ def test_a_context_of_the_users_own(server: OwnPostgres, certificates: Certifica
     run(main())
 
 
-@pytest.mark.parametrize(
-    ("user", "keywords", "line"),
-    [
-        ("scram", {"channel_binding": "require"}, ""),
-        ("scram", {"channel_binding": "prefer"}, ""),
-        ("scram", {"channel_binding": "disable"}, ""),
-        (
-            "scram",
-            {"channel_binding": "require", "sslmode": "disable"},
-            "channel_binding=require, and there is no TLS",
-        ),
-        ("md5", {"channel_binding": "require"}, "asks for md5"),
-        ("clear", {"channel_binding": "require"}, "asks for password"),
-        ("postgres", {"channel_binding": "require"}, "without SCRAM-SHA-256-PLUS"),
-        ("scram", {"require_auth": "scram-sha-256"}, ""),
-        ("md5", {"require_auth": "md5,password"}, ""),
-        ("md5", {"require_auth": "!password"}, ""),
-        ("clear", {"require_auth": "!password"}, "asks for the password in clear, and require_auth is"),
-        (
-            "md5",
-            {"require_auth": "scram-sha-256"},
-            "asks for MD5 authentication, and require_auth is scram-sha-256",
-        ),
-        ("scram", {"require_auth": "md5"}, "asks for SCRAM-SHA-256 authentication, and require_auth is md5"),
-        ("postgres", {"require_auth": "scram-sha-256"}, "asks for no authentication"),
-        ("postgres", {"require_auth": "none"}, ""),
-        ("scram", {"scram_iterations": 100}, "4,096 iterations of SCRAM, and 100 are the most"),
-    ],
-)
-def test_what_the_user_requires(server: OwnPostgres, user: str, keywords: dict[str, Any], line: str) -> None:
-    async def main() -> None:
-        dsn = server.conninfo(user=user, password=PASSWORD, sslmode=keywords.pop("sslmode", "require"))
+REQUIRED: list[tuple[str, dict[str, Any], str]] = [
+    ("scram", {"channel_binding": "require"}, ""),
+    ("scram", {"channel_binding": "prefer"}, ""),
+    ("scram", {"channel_binding": "disable"}, ""),
+    (
+        "scram",
+        {"channel_binding": "require", "sslmode": "disable"},
+        "channel_binding=require, and there is no TLS",
+    ),
+    ("md5", {"channel_binding": "require"}, "asks for md5"),
+    ("clear", {"channel_binding": "require"}, "asks for password"),
+    ("postgres", {"channel_binding": "require"}, "without SCRAM-SHA-256-PLUS"),
+    ("scram", {"require_auth": "scram-sha-256"}, ""),
+    ("md5", {"require_auth": "md5,password"}, ""),
+    ("md5", {"require_auth": "!password"}, ""),
+    ("clear", {"require_auth": "!password"}, "asks for the password in clear, and require_auth is"),
+    (
+        "md5",
+        {"require_auth": "scram-sha-256"},
+        "asks for MD5 authentication, and require_auth is scram-sha-256",
+    ),
+    ("scram", {"require_auth": "md5"}, "asks for SCRAM-SHA-256 authentication, and require_auth is md5"),
+    ("postgres", {"require_auth": "scram-sha-256"}, "asks for no authentication"),
+    ("postgres", {"require_auth": "none"}, ""),
+    ("scram", {"scram_iterations": 100}, "4,096 iterations of SCRAM, and 100 are the most"),
+]
+
+
+def test_what_the_user_requires(server: OwnPostgres) -> None:
+    async def check(user: str, keywords: dict[str, Any], line: str) -> None:
+        dsn = server.conninfo(user=user, password=PASSWORD, sslmode="require")
         if not line:
             async with opened(dsn, **keywords) as (_, protocol):
                 assert await protocol.value("select 1") == "1"
             return
         with pytest.raises(ConnectError, match=line):
             await open_session(resolve(dsn, **keywords))
+
+    async def main() -> None:
+        for case in REQUIRED:
+            await check(*case)
 
     run_with(main())
 
@@ -497,30 +508,28 @@ def read_only() -> Iterator[OwnPostgres]:
         yield found
 
 
-@pytest.mark.parametrize(
-    ("attributes", "order", "expected"),
-    [
-        ("any", "rw", 0),
-        ("any", "wr", 0),
-        ("read-write", "rw", 1),
-        ("read-write", "wr", 0),
-        ("read-only", "wr", 1),
-        ("read-only", "rw", 0),
-        ("primary", "rw", 0),
-        ("prefer-standby", "rw", 0),
-        ("standby", "rw", None),
-        ("read-only", "w", None),
-        ("read-write", "r", None),
-        ("read-write", "-w", 1),
-        ("any", "--w", 2),
-    ],
-)
-def test_target_session_attrs(
-    postgres: Postgres, read_only: OwnPostgres, attributes: str, order: str, expected: int | None
-) -> None:
+#: target_session_attrs, the hosts (read-write, read-only, nobody), and the number of the one it is.
+ATTRIBUTES: list[tuple[str, str, int | None]] = [
+    ("any", "rw", 0),
+    ("any", "wr", 0),
+    ("read-write", "rw", 1),
+    ("read-write", "wr", 0),
+    ("read-only", "wr", 1),
+    ("read-only", "rw", 0),
+    ("primary", "rw", 0),
+    ("prefer-standby", "rw", 0),
+    ("standby", "rw", None),
+    ("read-only", "w", None),
+    ("read-write", "r", None),
+    ("read-write", "-w", 1),
+    ("any", "--w", 2),
+]
+
+
+def test_target_session_attrs(postgres: Postgres, read_only: OwnPostgres) -> None:
     ports = {"w": postgres.port, "r": read_only.port, "-": free_port()}
 
-    async def main() -> None:
+    async def check(attributes: str, order: str, expected: int | None) -> None:
         keywords: dict[str, Any] = {
             "host": ["127.0.0.1"] * len(order),
             "port": [ports[each] for each in order],
@@ -531,10 +540,13 @@ def test_target_session_attrs(
         if expected is None:
             with pytest.raises(TargetServerAttributeNotMatched, match=f"target_session_attrs={attributes}"):
                 await open_session(resolve(**keywords))
-            await asyncio.sleep(0.05)
             return
         async with opened(**keywords) as (session, _):
             assert session.address.host.port == ports[order[expected]]
+
+    async def main() -> None:
+        for case in ATTRIBUTES:
+            await check(*case)
         await asyncio.sleep(0.05)
 
     run_with(main())
