@@ -29,7 +29,7 @@ cdef class Statement:
 
 cdef class Operation:
     cdef public object _asyncio_future_blocking
-    cdef readonly object session
+    cdef public object session
     cdef public int kind
     cdef public str sql
     cdef public object args

@@ -203,6 +203,12 @@ class BaseSession:
     named = cython.declare(cython.bint, visibility="public")
     #: What is known of a pooler: None for nothing yet.
     pooled = cython.declare(object, visibility="public")
+    #: A pool's slot: its `gone()` is called as the connection ends, and its `ready()`, where that is
+    #: `watched`, when the server has answered an operation.
+    owner = cython.declare(object, visibility="public")
+    watched = cython.declare(cython.bint, visibility="public")
+    #: Called with the SQL of each operation.
+    marker = cython.declare(object, visibility="public")
     #: SQL that travels before the next operation.
     reset_first = cython.declare(object, visibility="public")
     #: A FATAL error that the server sent before it closed the connection.
@@ -260,6 +266,9 @@ class BaseSession:
         self.lost: Any = None
         self.named = False
         self.pooled: Any = None
+        self.owner: Any = None
+        self.watched = False
+        self.marker: Any = None
         self.reset_first: Any = None
         self.fatal: Any = None
         self.writing_paused = False
@@ -303,6 +312,8 @@ class BaseSession:
         if self.lost is not None:
             operation.settle(None, self.lost_error(operation))
             return
+        if self.marker is not None and not operation.internal:
+            self.marker(operation.sql)
         if not self._checked:
             self._check()
         if self.reset_first is not None and not operation.internal:
@@ -312,6 +323,35 @@ class BaseSession:
             return
         self._start(operation)
         self._write_soon()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked that was not answered."""
+        return self.holds == 0 and not (self.in_flight or self.held or self._waiting)
+
+    def reset(self) -> None:
+        """Write what forgets the state that was left behind, although nobody asks anything."""
+        if self.reset_first is not None and self.lost is None:
+            self._reset()
+            self._write_soon()
+
+    def write_later(self) -> None:
+        """Write what is asked in this turn of the loop at its end, all of it together."""
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._flush_late)
+
+    def take_unsent(self) -> list:
+        """The operations that the server has not heard of, to be asked elsewhere."""
+        asked = (*self._waiting, *self.held)
+        found = [each for each in asked if not (each.sent or each.internal or each.dropped)]
+        for each in found:
+            operation: Operation = each
+            operation.statement = None
+            operation.holding = False
+            self._waiting.discard(operation)
+        self.held = type(self.held)(each for each in self.held if each not in found)
+        return found
 
     @cython.cfunc
     def _check(self) -> object:
@@ -422,6 +462,8 @@ class BaseSession:
         while self.holds == 0 and self.held and self.lost is None:
             self._start(self.held.popleft())
         self._write_soon()
+        if self.watched and not self._feeding:
+            self.owner.ready()
 
     # Statements.
 
@@ -1246,6 +1288,8 @@ class BaseSession:
             head: Operation = self.in_flight[0]
             head.started = self.now
         self._end(operation)
+        if self.watched:
+            self.owner.ready()
         return None
 
     @cython.cfunc
@@ -1415,6 +1459,8 @@ class BaseSession:
         if self.lost is not None:
             return
         self.lost = error
+        if self.owner is not None:
+            self.owner.gone()
         found = [*self.in_flight, *self._waiting, *self.held]
         self.in_flight.clear()
         self._waiting.clear()

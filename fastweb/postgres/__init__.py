@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from fastweb.postgres.errors import *  # noqa: F403
     from fastweb.postgres.handle import Handle
     from fastweb.postgres.options import Host, Options
+    from fastweb.postgres.pool import PgPool
     from fastweb.postgres.results import JSONBytes, Record, Result, RowError
+    from fastweb.postgres.statistics import PoolStatistics
 
 #: A public name -> the module of this package that has it. Exceptions are found in `errors`.
 _MODULES = {
@@ -29,13 +31,27 @@ _MODULES = {
     "Host": "options",
     "JSONBytes": "results",
     "Options": "options",
+    "PgPool": "pool",
+    "PoolStatistics": "statistics",
     "Record": "results",
     "Result": "results",
     "RowError": "results",
     "connect": "connection",
 }
 
-__all__ = ["Connection", "Handle", "Host", "JSONBytes", "Options", "Record", "Result", "RowError", "connect"]
+__all__ = [
+    "Connection",
+    "Handle",
+    "Host",
+    "JSONBytes",
+    "Options",
+    "PgPool",
+    "PoolStatistics",
+    "Record",
+    "Result",
+    "RowError",
+    "connect",
+]
 
 
 def __getattr__(name: str) -> object:

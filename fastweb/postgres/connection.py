@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation, Statement
 from fastweb._speedups.pg_record import Record
@@ -31,6 +31,9 @@ from fastweb.postgres.options import Options
 from fastweb.postgres.protocol import Protocol
 from fastweb.postgres.startup import Session, open_session
 from fastweb.postgres.types import TypeRegistry
+
+if TYPE_CHECKING:
+    from fastweb.postgres.pipeline import Pipeline
 
 __all__ = ["Connection", "PreparedStatement", "Shared", "connect"]
 
@@ -251,6 +254,16 @@ class Connection:
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
         return operation
+
+    def pipeline(self, *, atomic: bool = False) -> Pipeline:
+        """Many statements in one write: `async with connection.pipeline() as p`.
+
+        Arguments:
+            atomic: whether all of it is one transaction.
+        """
+        from fastweb.postgres.pipeline import Pipeline
+
+        return Pipeline(self, atomic)
 
     def _limit(self, operation: Operation, timeout: float | None) -> None:
         """Let an operation end in time."""

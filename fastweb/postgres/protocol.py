@@ -129,14 +129,18 @@ class Protocol(BaseSession):
             self.lose(ConnectionLostError(self._why(None)))
         self.transport.abort()
 
-    async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as everywhere
-        """Close politely: Terminate, Byte1('X'), Int32(4). Whoever waits gets a ConnectionLostError."""
+    def hang_up(self) -> None:
+        """Close politely, and wait for nothing: Terminate, Byte1('X'), Int32(4)."""
         if not self.closing:
             self.closing = True
             if self.lost is None:
                 self.lose(ConnectionLostError(self._why(None)))
                 self.transport.write(b"X\x00\x00\x00\x04")
             self.transport.close()
+
+    async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as everywhere
+        """Close politely. Whoever waits gets a ConnectionLostError."""
+        self.hang_up()
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.shield(self.closed)

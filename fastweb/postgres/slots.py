@@ -1,0 +1,250 @@
+"""One connection of a pool, and what it is used for at the moment.
+
+    free      plain reads share it, as many as there are; whoever needs one to himself takes one with none
+    reserved  takes no more reads: when those on their way are answered, somebody who waits gets it
+    held      has a holder: a lease, or one statement
+    leaving   given back, but the server still has something to answer, or a transaction to roll back
+    closed    out of the pool
+
+What a holder leaves in the session is found by the texts of his statements (`statements.kind_of`), and reset
+by SQL that travels before the first statement of the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from fastweb._speedups.pg_operation import SIMPLE, Operation
+from fastweb.postgres.statements import Kind, kind_of
+
+if TYPE_CHECKING:
+    from fastweb.postgres.connection import Connection
+    from fastweb.postgres.pool import PgPool
+
+__all__ = ["RESET", "Holding", "Slot"]
+
+logger = logging.getLogger("fastweb.postgres")
+
+#: What DISCARD ALL does, but for the prepared statements, which stay.
+RESET: Final = (
+    "CLOSE ALL; UNLISTEN *; SET SESSION AUTHORIZATION DEFAULT; RESET ALL;"
+    " SELECT pg_catalog.pg_advisory_unlock_all();"
+    " DISCARD TEMP; DISCARD SEQUENCES"
+)
+#: The same where somebody has used PREPARE himself.
+RESET_PREPARED: Final = RESET + "; DEALLOCATE ALL"
+
+#: Seconds that the server may take to end what a holder has left behind; then the connection is closed.
+LEAVING: Final = 10.0
+
+
+class Holding:
+    """Who has a connection for himself, since when, and where he has asked for it: for the pool's
+    messages."""
+
+    __slots__ = ("code", "line", "since", "task")
+
+    def __init__(self, task: Any, code: Any, line: int, since: float) -> None:
+        self.task = task
+        self.code = code
+        self.line = line
+        self.since = since
+
+    def __str__(self) -> str:
+        name = "no task" if self.task is None else self.task.get_name()
+        place = (
+            "" if self.code is None else f" at {self.code.co_filename}:{self.line} in {self.code.co_qualname}"
+        )
+        return f"{name}{place}"
+
+
+class Slot:
+    """See above.
+
+    Arguments:
+        pool: whose it is.
+        connection: open.
+        retire_at: the loop's time at which it is too old.
+    """
+
+    __slots__ = (
+        "connection",
+        "dirty",
+        "flight",
+        "holder",
+        "idle_since",
+        "pool",
+        "prepared",
+        "reserved",
+        "retire_at",
+        "session",
+        "timer",
+    )
+
+    def __init__(self, pool: PgPool, connection: Connection, retire_at: float) -> None:
+        session = connection.protocol
+        self.pool: PgPool | None = pool
+        self.connection = connection
+        self.session = session
+        #: The operations on their way.
+        self.flight: Any = session.in_flight
+        #: A Holding, the Operation that has it for itself, or the Future of a lease that has just got it;
+        #: False while it is leaving.
+        self.holder: Any = None
+        self.reserved = False
+        #: Something was set that others must not meet; `prepared`: by PREPARE.
+        self.dirty = False
+        self.prepared = False
+        self.retire_at = retire_at
+        self.idle_since = session.loop.time()
+        self.timer: asyncio.TimerHandle | None = None
+        session.owner = self
+        session.shared = True
+        session.ordered = False
+
+    @property
+    def is_idle(self) -> bool:
+        """The server has nothing to do for it."""
+        session = self.session
+        return not self.flight and session.is_idle
+
+    # Held
+
+    def hold(self, holder: Any) -> None:
+        """Let it be somebody's own."""
+        session = self.session
+        session.shared = False
+        session.ordered = True
+        self.holder = holder
+
+    def mark(self, sql: str) -> None:
+        """Note what a holder's statement leaves behind."""
+        kind = kind_of(sql)
+        if kind is Kind.SESSION:
+            self.dirty = True
+            if "prepare" in sql[:200].lower():
+                self.prepared = True
+            elif not self.prepared:
+                # Another one may be a PREPARE.
+                return
+            self.session.marker = None
+
+    def leave(self, what: str) -> bool:
+        """The holder has given it back; whether it is free at once, or later, when `pool.freed` is called.
+
+        Arguments:
+            what: the holder, for a warning.
+        """
+        session = self.session
+        session.marker = None
+        if session.lost is not None:
+            return False
+        if self.is_idle and session.transaction_status == "I":
+            self._clean()
+            return True
+        self.holder = False
+        session.watched = True
+        if self.timer is None:
+            self.timer = session.loop.call_later(LEAVING, self._stuck)
+        if self.is_idle:
+            self._roll_back(what)
+        return False
+
+    def ready(self) -> None:
+        """The server has answered something: the session calls this, where it is watched."""
+        holder = self.holder
+        pool = self.pool
+        session = self.session
+        if pool is None:
+            return
+        if holder is None:
+            if self.reserved:
+                if self.is_idle:
+                    self.reserved = False
+                    session.watched = pool.is_watched
+                    pool.freed(self)
+            else:
+                pool.has_room(self)
+        elif self.is_idle:
+            if holder is not False:
+                # A statement that had it for itself.
+                if session.transaction_status != "I":
+                    self.leave(holder.sql)
+                    return
+            elif session.transaction_status != "I":
+                self._roll_back("")
+                return
+            self._clean()
+            pool.freed(self)
+
+    def gone(self) -> None:
+        """The connection has ended: the session calls this, before it tells those who wait."""
+        self._stop_timer()
+        pool = self.pool
+        if pool is not None:
+            pool.lost(self)
+
+    def discard(self) -> None:
+        """It is out of the pool."""
+        self.pool = None
+        self.session.owner = None
+        self.session.watched = False
+        self.session.marker = None
+        self._stop_timer()
+
+    def _clean(self) -> None:
+        """Nobody holds it any more."""
+        session = self.session
+        self._stop_timer()
+        self.holder = None
+        session.watched = False
+        session.shared = True
+        session.ordered = False
+        if self.dirty:
+            session.reset_first = RESET_PREPARED if self.prepared else RESET
+            self.dirty = self.prepared = False
+            if self.pool is not None:
+                self.pool.soiled(self)
+
+    def _roll_back(self, what: str) -> None:
+        session = self.session
+        if self.pool is not None and what:
+            self.pool.count_rollback()
+            logger.warning(
+                "a connection was given back to the pool with a transaction open, which was rolled back: %s",
+                what,
+            )
+        operation = Operation(session, SIMPLE, "ROLLBACK")
+        operation.internal = True
+        session.submit(operation)
+
+    def _stuck(self) -> None:
+        self.timer = None
+        self.session.terminate()
+
+    def _stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    # For the pool's messages
+
+    def described(self, now: float) -> str:
+        """Who holds it, for how long, and what the server does for him."""
+        holder = self.holder
+        doing = self.flight[0].sql if self.flight else ""
+        if isinstance(holder, Holding):
+            text = f"{holder}, for {now - holder.since:.1f} s"
+            return f"{text}: {_short(doing)}" if doing else f"{text}, idle"
+        if isinstance(holder, Operation):
+            return f"a statement, for {now - (holder.started or now):.1f} s: {_short(holder.sql)}"
+        if holder is False:
+            return f"given back, still busy: {_short(doing)}"
+        return f"{len(self.flight)} reads: {_short(doing)}"
+
+
+def _short(sql: str) -> str:
+    text = " ".join(sql[:400].split())
+    return text if len(text) <= 100 else text[:99] + "…"

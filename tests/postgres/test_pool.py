@@ -1,0 +1,930 @@
+"""The pool, through its public door, against a real server: who gets which connection, what the next one
+finds in it, and who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from fastweb.postgres.connection import Connection
+from fastweb.postgres.errors import (
+    ConnectError,
+    ConnectionLostError,
+    InterfaceError,
+    PoolClosedError,
+    PoolTimeoutError,
+    PostgresError,
+)
+from fastweb.postgres.leases import PooledConnection
+from fastweb.postgres.pool import PgPool
+from fastweb.postgres.protocol import Protocol
+from tests.postgres.running import run
+from tests.postgres.servers import OwnPostgres, Postgres, free_port
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop] | None] = {
+    "asyncio": None,
+    "uvloop": uvloop.new_event_loop,
+}
+
+
+@pytest.fixture(params=list(LOOPS))
+def run_on(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Run a coroutine on each kind of loop."""
+    return lambda main: run(main, loop_factory=LOOPS[request.param])
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Everything that connections write, one item a write."""
+    found: list[bytes] = []
+    write = Protocol.write
+
+    def note(self: Protocol, data: bytes) -> None:
+        found.append(data)
+        write(self, data)
+
+    monkeypatch.setattr(Protocol, "write", note)
+    return found
+
+
+async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.005)
+
+
+# --- Sharing ---
+
+
+def test_reads_share_a_connection_and_a_write(
+    postgres: Postgres, writes: list[bytes], run_on: Callable[..., Any]
+) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 5) as pool:
+            await pool.fetch_value("SELECT $1::int", 0)
+            writes.clear()
+            answers = await asyncio.gather(*[pool.fetch_value("SELECT $1::int", n) for n in range(20)])
+            assert answers == list(range(20))
+            # At most the first for an idle server at once, the others together.
+            assert len(writes) <= 2
+            stats = pool.stats()
+            assert (stats.size, stats.reads, stats.statements, stats.waits) == (1, 21, 0, 0)
+
+    run_on(main())
+
+
+def test_one_failure_is_one_task_s(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            answers = await asyncio.gather(
+                *[pool.fetch_value("SELECT 10 / $1::int", n % 2) for n in range(10)], return_exceptions=True
+            )
+            assert [getattr(answer, "sqlstate", answer) for answer in answers] == ["22012", 10] * 5
+
+    run(main())
+
+
+def test_every_form_of_a_statement(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn) as pool:
+            assert [tuple(row) for row in await pool.fetch("SELECT 1 AS a, 'x' AS b")] == [(1, "x")]
+            row = await pool.fetch_one("SELECT 1 AS a")
+            assert row is not None
+            assert row["a"] == 1
+            assert await pool.fetch_value("SELECT 5") == 5
+            assert await pool.fetch_json("SELECT 1 AS a") == b'[{"a":1}]'
+            assert await pool.execute("CREATE TABLE forms (a int)") == "CREATE TABLE"
+            assert await pool.execute("INSERT INTO forms VALUES ($1)", 1) == "INSERT 0 1"
+            assert (
+                await pool.execute("INSERT INTO forms VALUES (2); DELETE FROM forms WHERE a = 1")
+                == "DELETE 1"
+            )
+            await pool.execute_many("INSERT INTO forms VALUES ($1)", [(n,) for n in range(3)])
+            assert await pool.fetch_value("SELECT sum(a)::int FROM forms") == 5
+            await pool.execute("DROP TABLE forms")
+            task = asyncio.create_task(pool.fetch_value("SELECT 6"))
+            assert await asyncio.wait_for(task, 5) == 6
+            with pytest.raises(TimeoutError, match=r"no answer in 0\.05 s"):
+                await pool.fetch("SELECT pg_sleep(5)", timeout=0.05)
+            with pytest.raises(InterfaceError, match="takes 1 argument"):
+                await pool.execute("SELECT $1::int", 1, 2)
+
+    run(main())
+
+
+def test_who_needs_a_connection_gets_one_to_himself(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 3) as pool:
+            slow = [asyncio.create_task(pool.fetch_value("SELECT pg_sleep(0.3)")) for _ in range(2)]
+            await until(lambda: pool.stats().held == 2)
+            async with asyncio.timeout(0.25):
+                assert await pool.fetch_value("SELECT 1") == 1
+            await asyncio.gather(*slow)
+            assert pool.stats().statements == 2
+
+    run(main())
+
+
+def test_nothing_is_sent_behind_a_read_that_runs_long(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 2) as pool:
+            await pool.fetch_value("SELECT 1")
+            # It looks like a plain read.
+            slow = asyncio.create_task(pool.fetch_value("SELECT pg_sleep(1)", share=True))
+            await asyncio.sleep(0.05)
+            async with asyncio.timeout(0.7):
+                assert await asyncio.gather(*[pool.fetch_value("SELECT $1::int", n) for n in range(9)]) == [
+                    *range(9)
+                ]
+            assert pool.stats().size == 2
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
+
+    run(main())
+
+
+def test_where_there_is_no_other_connection_reads_wait_in_the_pool(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(0.1)", share=True))
+            await asyncio.sleep(0.03)
+            reads = [asyncio.create_task(pool.fetch_value("SELECT $1::int", n)) for n in range(5)]
+            await asyncio.sleep(0.01)
+            assert pool.stats().waiting == 5
+            reads[2].cancel()
+            answers = await asyncio.gather(*reads, return_exceptions=True)
+            assert [*answers[:2], *answers[3:]] == [0, 1, 3, 4]
+            assert isinstance(answers[2], asyncio.CancelledError)
+            await slow
+            assert pool.stats().waiting == 0
+
+    run(main())
+
+
+def test_share_is_what_the_caller_says(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn) as pool:
+            await pool.fetch("SELECT 1", share=False)
+            assert (pool.stats().reads, pool.stats().statements) == (0, 1)
+            await pool.fetch("SELECT pg_sleep(0)", share=True)
+            assert (pool.stats().reads, pool.stats().statements) == (1, 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "sql", ["BEGIN", "commit", "ROLLBACK", "savepoint x", "begin; select 1", "COPY t TO STDOUT"]
+)
+def test_a_pool_refuses_what_needs_a_connection_for_longer(postgres: Postgres, sql: str) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn) as pool:
+            with pytest.raises(
+                InterfaceError, match="copy_in" if sql[:4] == "COPY" else r"pool\.transaction\(\)"
+            ):
+                await pool.execute(sql)
+
+    run(main())
+
+
+# --- What a borrower leaves behind ---
+
+#: What is done, what tells of it, what that says where nothing was done.
+LEFT = [
+    ("SET work_mem = '5MB'", "SHOW work_mem", "4MB"),
+    ("SELECT set_config('work_mem', '5MB', false)", "SHOW work_mem", "4MB"),
+    ("SET application_name = 'x'; SELECT 1", "SHOW application_name", ""),
+    ("LISTEN something", "SELECT count(*) FROM pg_listening_channels()", 0),
+    ("CREATE TEMP TABLE left_behind (a int)", "SELECT to_regclass('pg_temp.left_behind')::text", None),
+    ("SELECT 1 AS a INTO TEMP left_behind", "SELECT to_regclass('pg_temp.left_behind')::text", None),
+    (
+        "BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT",
+        "SELECT count(*) FROM pg_cursors WHERE name = 'c'",
+        0,
+    ),
+    ("SELECT pg_advisory_lock(77)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", 0),
+    ("SET ROLE pg_monitor", "SELECT current_user::text", "postgres"),
+    ("SET SESSION AUTHORIZATION pg_monitor", "SELECT session_user::text", "postgres"),
+    ("PREPARE mine AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements WHERE name = 'mine'", 0),
+    ("DO $$ BEGIN PERFORM set_config('work_mem', '6MB', false); END $$", "SHOW work_mem", "4MB"),
+    ("SET search_path = pg_catalog", "SHOW search_path", '"$user", public'),
+    ("CREATE TEMP SEQUENCE numbers; SELECT nextval('numbers')", "SELECT pg_my_temp_schema() > 0", True),
+]
+
+
+@pytest.mark.parametrize("way", ["lease", "statement"])
+@pytest.mark.parametrize(("sql", "tells", "nothing"), LEFT)
+def test_nothing_leaks_to_the_next(
+    postgres: Postgres, way: str, sql: str, tells: str, nothing: object
+) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            if way == "lease":
+                async with pool.acquire() as connection:
+                    await connection.execute(sql)
+                    assert nothing is True or await connection.fetch_value(tells) != nothing
+            else:
+                await pool.execute(sql)
+            assert await pool.fetch_value(tells) == nothing
+            assert pool.stats().resets == 1
+            assert pool.stats().opened == 1
+
+    run(main())
+
+
+def test_the_reset_costs_no_round_trip_and_only_where_something_was_set(
+    postgres: Postgres, writes: list[bytes]
+) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            await pool.fetch_value("SHOW work_mem")
+            async with pool.acquire() as connection:
+                await connection.execute("SET work_mem = '5MB'")
+            writes.clear()
+            assert await pool.fetch_value("SHOW work_mem") == "4MB"
+            assert len(writes) == 1
+            assert b"RESET ALL" in writes[0]
+            writes.clear()
+            async with pool.acquire() as connection:
+                await connection.fetch_value("SELECT 1")
+                await connection.execute("SELECT now()")
+            await pool.fetch_value("SHOW work_mem")
+            assert b"RESET" not in b"".join(writes)
+
+    run(main())
+
+
+def test_an_idle_connection_is_reset_without_anybody(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool, PgPool(postgres.dsn, 1, 1) as other:
+            await pool.fetch_value("SELECT pg_advisory_lock(78)")
+            async with asyncio.timeout(5):
+                while not await other.fetch_value("SELECT pg_try_advisory_lock(78)"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+    run(main())
+
+
+def test_an_open_transaction_is_rolled_back_and_warned_of(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            await pool.execute("CREATE TABLE sloppy (a int)")
+            with caplog.at_level(logging.WARNING, "fastweb.postgres"):
+                async with pool.acquire() as connection:
+                    await connection.execute("BEGIN")
+                    await connection.execute("INSERT INTO sloppy VALUES (1)")
+                assert await pool.fetch_value("SELECT count(*) FROM sloppy") == 0
+            await pool.execute("DROP TABLE sloppy")
+            assert pool.stats().rollbacks == 1
+
+    run(main())
+    assert [record.message for record in caplog.records if "rolled back" in record.message]
+    assert "test_pool.py" in caplog.text
+
+
+def test_a_connection_that_was_given_back_is_refused(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn) as pool:
+            async with pool.acquire() as connection:
+                assert isinstance(connection, Connection)
+            for ask in (connection.fetch, connection.execute, connection.fetch_value):
+                with pytest.raises(InterfaceError, match="given back"):
+                    await ask("SELECT 1")
+            with pytest.raises(InterfaceError, match="given back"):
+                _ = connection.in_transaction
+            connection = await pool.acquire()
+            assert await connection.fetch_value("SELECT 1") == 1
+            await pool.release(connection)
+            await pool.release(connection)
+            lease = pool.acquire()
+            async with lease:
+                with pytest.raises(InterfaceError, match="twice"):
+                    await lease
+            assert pool.stats().held == 0
+
+    run(main())
+
+
+def test_a_connection_that_nobody_gives_back_is_told_of(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            connection: PooledConnection | None = await pool.acquire()
+            assert connection is not None
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                connection = None
+                gc.collect()
+            assert any("never given back: acquired at" in str(warning.message) for warning in told)
+            assert await pool.fetch_value("SELECT 1") == 1
+
+    run(main())
+
+
+def test_what_is_still_asked_when_it_is_given_back_is_not_the_next_one_s(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            async with pool.acquire() as connection:
+                left = asyncio.ensure_future(connection.fetch_value("SELECT pg_sleep(0.1), 5"))
+                await asyncio.sleep(0.01)
+            async with pool.acquire() as connection:
+                assert left.done()
+                assert await connection.fetch_value("SELECT 6") == 6
+            await left
+
+    run(main())
+
+
+def test_listeners_go_with_their_borrower(postgres: Postgres) -> None:
+    async def main() -> None:
+        heard: list[str] = []
+        async with PgPool(postgres.dsn, 1, 2) as pool:
+            async with pool.acquire() as connection:
+                await connection.listen("news", lambda *of: heard.append(of[-1]))
+                await pool.execute("NOTIFY news, 'one'")
+                await until(lambda: heard)
+            await pool.execute("NOTIFY news, 'two'")
+            async with pool.acquire() as one, pool.acquire() as two:
+                for each in (one, two):
+                    assert await each.fetch_value("SELECT count(*) FROM pg_listening_channels()") == 0
+        assert heard == ["one"]
+
+    run(main())
+
+
+# --- Waiting ---
+
+
+def test_a_timeout_says_who_holds_what(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 2, acquire_timeout=0.1) as pool:
+            slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(0.5) AS slowly"))
+            async with pool.acquire():
+                await until(lambda: pool.stats().held == 2)
+                with pytest.raises(PoolTimeoutError) as caught:
+                    async with pool.acquire(timeout=0.05):
+                        raise AssertionError
+                with pytest.raises(PoolTimeoutError, match=r"in 0\.1 s"):
+                    await pool.fetch("SELECT 1")
+            text = str(caught.value)
+            assert "2 of 2 are open" in text
+            assert "test_pool.py" in text
+            assert "main" in text
+            assert "Task-" in text
+            assert "pg_sleep(0.5) AS slowly" in text
+            await slow
+            assert pool.stats().timeouts == 2
+            assert pool.stats().waiting == 0
+
+    run(main())
+
+
+def test_first_come_first_served(postgres: Postgres, run_on: Callable[..., Any]) -> None:
+    async def main() -> None:
+        order: list[int] = []
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+
+            async def borrow(number: int) -> None:
+                async with pool.acquire() as connection:
+                    order.append(number)
+                    await connection.execute("SELECT 1")
+
+            async with pool.acquire():
+                tasks = []
+                for number in range(8):
+                    tasks.append(asyncio.create_task(borrow(number)))
+                    await asyncio.sleep(0)
+                tasks[3].cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert order == [0, 1, 2, 4, 5, 6, 7]
+            assert pool.stats().held == 0
+
+    run_on(main())
+
+
+def test_reads_without_end_do_not_keep_an_owner_waiting(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            stop = False
+
+            async def read() -> None:
+                while not stop:
+                    await pool.fetch_value("SELECT 1")
+
+            readers = [asyncio.create_task(read()) for _ in range(10)]
+            await asyncio.sleep(0.02)
+            async with asyncio.timeout(5):
+                for _ in range(20):
+                    async with pool.acquire() as connection:
+                        await connection.fetch_value("SELECT 2")
+                    await pool.execute("NOTIFY x")
+            assert not any(reader.done() for reader in readers)
+            stop = True
+            await asyncio.gather(*readers)
+
+    run(main())
+
+
+def test_a_lease_that_comes_as_its_task_is_cancelled_goes_back(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+
+            async def borrow() -> None:
+                async with pool.acquire():
+                    await asyncio.sleep(0)
+
+            for turns in range(4):
+                async with pool.acquire():
+                    task = asyncio.create_task(borrow())
+                    await asyncio.sleep(0)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            async with asyncio.timeout(5), pool.acquire() as connection:
+                assert await connection.fetch_value("SELECT 1") == 1
+
+    run(main())
+
+
+# --- Nobody gets another's answer ---
+
+
+def test_a_hundred_tasks_that_are_cancelled_at_random(postgres: Postgres, run_on: Callable[..., Any]) -> None:
+    """Reads, writes, leases, transactions and pipelines, cancelled and out of time at random: every answer is
+    that to the question, and in the end all connections are there and free."""
+    chance = random.Random(6)
+
+    async def one(pool: PgPool, number: int) -> None:
+        for turn in range(12):
+            asked = number * 1000 + turn
+            kind = chance.random()
+            timeout = chance.choice([None, None, 0.0, 0.001, 0.005, 0.05])
+            if kind < 0.5:
+                assert await pool.fetch_value("SELECT $1::int", asked, timeout=timeout) == asked
+            elif kind < 0.6:
+                sql = "SELECT $1::int FROM pg_sleep($2::float8)"
+                share = chance.random() < 0.5
+                seconds = chance.choice([0.0, 0.003, 0.02])
+                assert await pool.fetch_value(sql, asked, seconds, timeout=timeout, share=share) == asked
+            elif kind < 0.7:
+                row = await pool.fetch_one(
+                    "INSERT INTO chances VALUES ($1) RETURNING a, a + 1 AS b", asked, timeout=timeout
+                )
+                assert row is not None
+                assert tuple(row) == (asked, asked + 1)
+            elif kind < 0.9:
+                async with pool.acquire() as connection:
+                    await connection.execute("BEGIN")
+                    assert (
+                        await connection.fetch_value("SELECT $1::int + 1", asked, timeout=timeout)
+                        == asked + 1
+                    )
+                    if chance.random() < 0.7:
+                        await connection.execute("COMMIT")
+            else:
+                async with pool.pipeline() as p:
+                    answers = [p.fetch_value("SELECT $1::int", asked + n) for n in range(5)]
+                assert [await answer for answer in answers] == [asked + n for n in range(5)]
+
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 4) as pool:
+            await pool.execute("CREATE TABLE IF NOT EXISTS chances (a int)")
+            tasks = [asyncio.create_task(one(pool, number)) for number in range(100)]
+            while not all(task.done() for task in tasks):
+                await asyncio.sleep(chance.random() * 0.004)
+                for task in chance.sample(tasks, 2):
+                    if chance.random() < 0.3:
+                        task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            for outcome in outcomes:
+                assert outcome is None or isinstance(outcome, asyncio.CancelledError | TimeoutError), repr(
+                    outcome
+                )
+            await until(lambda: pool.stats().held == 0 and pool.stats().in_flight == 0)
+            stats = pool.stats()
+            assert stats.waiting == 0
+            assert stats.size == stats.idle <= 4
+            assert await asyncio.gather(*[pool.fetch_value("SELECT $1::int", n) for n in range(50)]) == [
+                *range(50)
+            ]
+            await pool.execute("DROP TABLE chances")
+
+    logging.getLogger("fastweb.postgres").setLevel(logging.ERROR)
+    try:
+        run_on(main())
+    finally:
+        logging.getLogger("fastweb.postgres").setLevel(logging.NOTSET)
+
+
+def test_cancelling_one_read_disturbs_no_neighbour(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            await pool.fetch_value("SELECT 0")
+            sql = "SELECT $1::int FROM pg_sleep(0.02)"
+            tasks = [asyncio.create_task(pool.fetch_value(sql, n, share=True)) for n in range(5)]
+            await asyncio.sleep(0.001)
+            tasks[0].cancel()
+            tasks[3].cancel()
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [answers[n] for n in (1, 2, 4)] == [1, 2, 4]
+            assert pool.stats().opened == 1
+
+    run(main())
+
+
+def test_a_statement_of_its_own_is_cancelled_on_the_server(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            with pytest.raises(TimeoutError):
+                await pool.fetch("SELECT pg_sleep(30)", timeout=0.05)
+            async with asyncio.timeout(5):
+                assert await pool.fetch_value("SELECT 1") == 1
+            assert pool.stats().opened == 1
+
+    run(main())
+
+
+# --- Connections that end ---
+
+
+def test_a_session_that_is_killed_ends_its_statements_and_no_others(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 2) as pool:
+            held = asyncio.create_task(pool.fetch("SELECT pg_sleep(30) AS killed"))
+            await until(lambda: pool.stats().held == 1)
+            sql = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE query LIKE '%AS killed' AND pid <> pg_backend_pid()"
+            )
+            async with asyncio.timeout(5):
+                while not await pool.fetch_value(sql):
+                    pass
+            with pytest.raises((ConnectionLostError, PostgresError)):
+                await held
+            assert await pool.fetch_value("SELECT 1") == 1
+            assert pool.stats().lost == 1
+
+    run(main())
+
+
+def test_who_waits_in_line_gets_another_connection(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool, PgPool(postgres.dsn, 1, 1) as other:
+            pid = await pool.fetch_value("SELECT pg_backend_pid()")
+            slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(30)"))
+            await until(lambda: pool.stats().held == 1)
+            reads = [asyncio.create_task(pool.fetch_value("SELECT $1::int", n)) for n in range(5)]
+            lease = asyncio.ensure_future(pool.acquire().__aenter__())
+            await asyncio.sleep(0.05)
+            await other.fetch_value("SELECT pg_terminate_backend($1)", pid)
+            assert await asyncio.gather(*reads) == [0, 1, 2, 3, 4]
+            connection = await lease
+            assert await connection.fetch_value("SELECT 7") == 7
+            await pool.release(connection)
+            await asyncio.gather(slow, return_exceptions=True)
+            assert isinstance(slow.exception(), ConnectionLostError | PostgresError)
+
+    run(main())
+
+
+def test_a_server_that_is_killed_and_comes_back(own_postgres: OwnPostgres) -> None:
+    async def main() -> None:
+        async with PgPool(own_postgres.dsn, 2, 4, acquire_timeout=20.0) as pool:
+            slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(30)"))
+            async with pool.acquire() as connection:
+                await connection.execute("BEGIN")
+                await asyncio.to_thread(own_postgres.stop)
+                with pytest.raises((ConnectionLostError, PostgresError)):
+                    await connection.execute("SELECT 1")
+            with pytest.raises((ConnectionLostError, PostgresError)):
+                await slow
+            with pytest.raises(ConnectError):
+                async with pool.acquire(timeout=0.3):
+                    pass
+            waiting = [asyncio.create_task(pool.fetch_value("SELECT $1::int", n)) for n in range(10)]
+            await asyncio.sleep(0.1)
+            assert pool.stats().connecting <= 1
+            await asyncio.to_thread(own_postgres.start)
+            assert await asyncio.gather(*waiting) == [*range(10)]
+            assert pool.stats().held == 0
+
+    run(main())
+
+
+def test_where_there_never_was_a_server_nobody_waits() -> None:
+    async def main() -> None:
+        pool = PgPool(f"postgresql://postgres@127.0.0.1:{free_port()}/postgres")
+        async with asyncio.timeout(10):
+            with pytest.raises(ConnectError):
+                await pool.open()
+            with pytest.raises(ConnectError) as first:
+                await pool.fetch("SELECT 1")
+            with pytest.raises(ConnectError) as second:
+                async with pool.acquire():
+                    pass
+            assert first.value is not second.value
+            await pool.close()
+
+    run(main())
+
+
+def test_a_missing_database_is_said_at_once(postgres: Postgres) -> None:
+    async def main() -> None:
+        pool = PgPool(postgres.conninfo(dbname="nowhere"))
+        async with asyncio.timeout(5):
+            answers = await asyncio.gather(
+                pool.fetch("SELECT 1"), pool.execute("SELECT 1"), pool.open(), return_exceptions=True
+            )
+        assert all("nowhere" in str(answer) for answer in answers), answers
+        await pool.close()
+
+    run(main())
+
+
+# --- Opening, closing, growing ---
+
+
+def test_it_opens_at_first_use_and_grows_as_it_is_needed(postgres: Postgres) -> None:
+    async def main() -> None:
+        pool = PgPool(postgres.dsn, 0, 3)
+        assert await pool.fetch_value("SELECT 1") == 1
+        assert pool.stats().size == 1
+        leases = [pool.acquire() for _ in range(3)]
+        for lease in leases:
+            await lease
+        assert pool.stats().size == pool.stats().held == 3
+        for lease in leases:
+            lease.release()
+        await pool.close()
+
+    run(main())
+
+
+def test_close_waits_for_those_who_have_a_connection(postgres: Postgres) -> None:
+    async def main() -> None:
+        pool = PgPool(postgres.dsn, 1, 2)
+        async with pool.acquire() as connection:
+            slow = asyncio.create_task(pool.fetch_value("SELECT 1 FROM pg_sleep(0.1)"))
+            await until(lambda: pool.stats().held == 2)
+            closing = asyncio.create_task(pool.close())
+            await asyncio.sleep(0.01)
+            assert pool.is_closed
+            assert not closing.done()
+            with pytest.raises(PoolClosedError):
+                await pool.fetch("SELECT 1")
+            with pytest.raises(PoolClosedError):
+                async with pool.acquire():
+                    pass
+            assert await connection.fetch_value("SELECT 5") == 5
+            assert await slow == 1
+            assert not closing.done()
+        await closing
+        with pytest.raises(PoolClosedError):
+            await pool.fetch("SELECT 1")
+        await pool.close()
+        # It may be opened again.
+        async with pool:
+            assert await pool.fetch_value("SELECT 1") == 1
+
+    run(main())
+
+
+def test_close_does_not_wait_for_ever(postgres: Postgres, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        pool = PgPool(postgres.dsn, 1, 1)
+        async with pool.acquire() as connection:
+            waits = asyncio.create_task(pool.fetch("SELECT 1"))
+            await asyncio.sleep(0)
+            await pool.close(0.05)
+            with pytest.raises(PoolClosedError):
+                await waits
+            with pytest.raises(ConnectionLostError):
+                await connection.fetch("SELECT 1")
+
+    run(main())
+    assert "while connections were in use" in caplog.text
+    assert "test_pool.py" in caplog.text
+
+
+def test_a_connection_that_is_idle_for_long_is_closed(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 3, max_idle=0.1) as pool:
+            await asyncio.gather(*[pool.fetch("SELECT pg_sleep(0.05)") for _ in range(3)])
+            assert pool.stats().size == 3
+            await until(lambda: pool.stats().size == 1)
+            assert pool.stats().closed == 2
+            assert await pool.fetch_value("SELECT 1") == 1
+
+    run(main())
+
+
+def test_a_connection_that_is_old_is_replaced(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1, max_age=0.1) as pool:
+            first = await pool.fetch_value("SELECT pg_backend_pid()")
+            async with asyncio.timeout(5):
+                while await pool.fetch_value("SELECT pg_backend_pid()") == first:
+                    pass
+            assert pool.stats().lost == 0
+
+    run(main())
+
+
+def test_setup_sees_each_connection_first(postgres: Postgres) -> None:
+    async def main() -> None:
+        seen = []
+
+        async def setup(connection: Connection) -> None:
+            seen.append(await connection.fetch_value("SELECT 1"))
+
+        async with PgPool(postgres.dsn, 2, 2, setup=setup):
+            assert seen == [1, 1]
+
+    run(main())
+
+
+@pytest.mark.parametrize("sizes", [(2, 1), (-1, 1), (0, 0)])
+def test_sizes_that_cannot_be(sizes: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="min_size"):
+        PgPool("host=localhost", *sizes)
+
+
+def test_a_time_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="max_idle"):
+        PgPool("host=localhost", max_idle=-1)
+
+
+# --- Forks, loops, threads ---
+
+
+def test_another_loop_begins_anew(postgres: Postgres) -> None:
+    pool = PgPool(postgres.dsn, 1, 2)
+
+    async def use() -> int:
+        return await pool.fetch_value("SELECT pg_backend_pid()")  # type: ignore[no-any-return]
+
+    async def use_and_close() -> int:
+        try:
+            return await use()
+        finally:
+            await pool.close_with_app()
+
+    assert run(use_and_close()) != run(use_and_close(), loop_factory=uvloop.new_event_loop)
+    # A loop that was closed under it, with no word to the pool.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        for factory in (uvloop.new_event_loop, asyncio.new_event_loop):
+            with asyncio.Runner(loop_factory=factory) as runner:
+                runner.run(use())
+        run(use_and_close())
+        gc.collect()
+
+
+def test_a_pool_is_for_one_loop_at_a_time(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            caught: list[BaseException] = []
+
+            async def use() -> None:
+                await pool.fetch("SELECT 1")
+
+            def other() -> None:
+                try:
+                    asyncio.run(use())
+                except InterfaceError as error:
+                    caught.append(error)
+
+            thread = threading.Thread(target=other)
+            thread.start()
+            await asyncio.to_thread(thread.join)
+            assert "another event loop" in str(caught[0])
+            assert await pool.fetch_value("SELECT 1") == 1
+        with pytest.raises(InterfaceError, match=r"pool\.get\(\)"):
+            await asyncio.to_thread(lambda: len(str(pool.fetch("SELECT 1"))))
+
+    run(main())
+
+
+def test_a_child_leaves_its_parent_s_connections_alone(postgres: Postgres) -> None:
+    """Forked with connections open, one of them held: the child's own are others, and the parent's are
+    whole."""
+    pool = PgPool(postgres.dsn, 1, 2)
+
+    async def ask() -> int:
+        return await pool.fetch_value("SELECT pg_backend_pid()")  # type: ignore[no-any-return]
+
+    def child(pids: set[int]) -> int:
+        async def main() -> int:
+            pid = await ask()
+            await pool.close()
+            return pid
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # A loop that runs is the parent's.
+            asyncio.events._set_running_loop(None)
+            return 0 if asyncio.run(main()) not in pids else 3
+
+    async def parent() -> None:
+        async with pool, pool.acquire() as connection:
+            pids = {await connection.fetch_value("SELECT pg_backend_pid()"), await ask()}
+            pid = os.fork()
+            if pid == 0:
+                code = 4
+                try:
+                    code = child(pids)
+                finally:
+                    os._exit(code)
+            _, status = await asyncio.to_thread(os.waitpid, pid, 0)
+            assert os.waitstatus_to_exitcode(status) == 0
+            assert await connection.fetch_value("SELECT pg_backend_pid()") in pids
+            assert await ask() in pids
+            assert pool.stats().lost == 0
+
+    if sys.version_info >= (3, 12):
+        # Forking with threads is what it warns of.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+    run(parent())
+
+
+# --- Pipelines ---
+
+
+def test_a_pipeline_is_one_write(postgres: Postgres, writes: list[bytes]) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            await pool.fetch_value("SELECT $1::int", 0)
+            writes.clear()
+            async with pool.pipeline() as p:
+                answers = [p.fetch_value("SELECT $1::int", n) for n in range(10)]
+            assert len(writes) == 1
+            assert [await answer for answer in answers] == [*range(10)]
+            async with pool.pipeline() as p:
+                # Awaited within, it is sent.
+                assert await p.fetch_value("SELECT 5") == 5
+                tag = p.execute("SELECT 6")
+                rows = p.fetch("SELECT 7 AS a")
+            assert (await tag, (await rows)[0]["a"]) == ("SELECT 1", 7)
+            assert pool.stats().held == 0
+            with pytest.raises(InterfaceError, match="within its block"):
+                pool.pipeline().fetch("SELECT 1")
+
+    run(main())
+
+
+def test_a_failure_in_a_pipeline_undoes_no_other(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            await pool.execute("CREATE TABLE piped (a int PRIMARY KEY)")
+            with pytest.raises(PostgresError) as caught:
+                async with pool.pipeline() as p:
+                    p.execute("INSERT INTO piped VALUES (1)")
+                    p.execute("INSERT INTO piped VALUES (1)")
+                    p.execute("INSERT INTO piped VALUES (2)")
+            assert caught.value.sqlstate == "23505"
+            assert await pool.fetch_value("SELECT count(*) FROM piped") == 2
+            # All of it, or nothing.
+            with pytest.raises(PostgresError) as caught:
+                async with pool.pipeline(atomic=True) as p:
+                    p.execute("INSERT INTO piped VALUES (3)")
+                    p.execute("INSERT INTO piped VALUES (1)")
+                    p.execute("INSERT INTO piped VALUES (4)")
+            assert caught.value.sqlstate == "23505"
+            async with pool.pipeline(atomic=True) as p:
+                p.execute("INSERT INTO piped VALUES (5)")
+            with pytest.raises(KeyError):
+                async with pool.pipeline(atomic=True) as p:
+                    p.execute("INSERT INTO piped VALUES (6)")
+                    raise KeyError
+            assert [row["a"] for row in await pool.fetch("SELECT a FROM piped ORDER BY a")] == [1, 2, 5]
+            await pool.execute("DROP TABLE piped")
+
+    run(main())
+
+
+def test_statistics(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 4) as pool:
+            pool.stats()
+            await asyncio.gather(*[pool.fetch_value("SELECT 1") for _ in range(10)])
+            async with pool.acquire():
+                stats = pool.stats()
+            assert stats.acquired_per_second > 0
+            assert (stats.leases, stats.held, stats.reads) == (1, 1, 10)
+            assert stats.as_dict()["size"] == stats.size
+            assert "PgPool of" in repr(pool)
+            assert "open" in repr(pool)
+
+    run(main())
