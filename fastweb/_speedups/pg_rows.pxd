@@ -43,5 +43,6 @@ cdef class Plan:
     cdef public bint untracked
     cdef tuple all_places
     cdef bint is_gc
+    cdef bint is_simple
 
 cdef tuple read_row(Columns columns, bytes data, Py_ssize_t at, Py_ssize_t end)

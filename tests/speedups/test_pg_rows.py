@@ -13,6 +13,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from decimal import Decimal
+from random import Random
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
 import msgspec
@@ -780,6 +781,28 @@ def test_a_row_cut_anywhere(make: Callable[[], RowSink]) -> None:
         sink.begin(columns)
         with pytest.raises(WireError):
             sink.add(whole, 0, size)
+
+
+@pytest.mark.parametrize("make", SINKS)
+def test_random_damage(make: Callable[[], RowSink]) -> None:
+    """Whatever comes, it is rows, or one of the errors that there are for it."""
+    random = Random(7)
+    columns = Columns(("id", "name"), (TEXT, TEXT)) if make is json_sink else USER
+    whole = b"".join(message(body(str(number), "é" * number)) for number in range(6))
+    for _ in range(1500):
+        data = bytearray(whole)
+        for _ in range(random.randint(1, 4)):
+            data[random.randrange(len(data))] = random.choice(
+                (0, 1, 2, 0x44, 0x7F, 0x80, 0xFF, random.randrange(256))
+            )
+        sent = bytes(data[: random.randint(0, len(data))])
+        sink = make()
+        sink.begin(columns)
+        try:
+            assert 0 <= sink.add_all(sent, 0, len(sent)) <= len(sent)
+            sink.finish()
+        except (WireError, RowError, ValueError):
+            pass
 
 
 def test_messages_one_after_another() -> None:
