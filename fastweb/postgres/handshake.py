@@ -34,7 +34,7 @@ from fastweb.postgres.errors import (
 )
 from fastweb.postgres.options import PROTOCOL_3_0, PROTOCOL_3_2, Host, Options
 
-__all__ = ["Facts", "Handshake", "startup_message"]
+__all__ = ["Facts", "Handshake", "PasswordCallError", "startup_message"]
 
 _INT32 = struct.Struct("!i")
 
@@ -94,6 +94,14 @@ def startup_message(options: Options) -> bytes:
 def message(kind: bytes, body: bytes) -> bytes:
     """Byte1 kind, Int32 length, body."""
     return kind + _INT32.pack(len(body) + 4) + body
+
+
+class PasswordCallError(Exception):
+    """What `password=` calls has failed; `error` is its own, which is the caller's to see."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class Handshake:
@@ -270,8 +278,11 @@ class Handshake:
         found = options.password
         if callable(found):
             self.password_source = "what password= calls"
-            answer = found()
-            found = await answer if inspect.isawaitable(answer) else answer
+            try:
+                answer = found()
+                found = await answer if inspect.isawaitable(answer) else answer
+            except Exception as error:
+                raise PasswordCallError(error) from error
             if not isinstance(found, str):
                 raise ClientConfigurationError(
                     f"password: a str was expected from what it calls, not {type(found).__name__}"

@@ -28,7 +28,7 @@ from fastweb.postgres.errors import (
     ProtocolError,
     TargetServerAttributeNotMatched,
 )
-from fastweb.postgres.handshake import Handshake, message
+from fastweb.postgres.handshake import Handshake, PasswordCallError, message
 from fastweb.postgres.options import Host, Options
 from fastweb.postgres.tls import PLAIN, TLS, context_of, methods_of, server_name
 
@@ -97,6 +97,7 @@ async def open_session(options: Options, loop: asyncio.AbstractEventLoop | None 
         ConnectError: no server could be reached, or none of them would do.
         ClientConfigurationError: a file of the options is wrong.
         ProtocolError: what answered does not keep to the protocol.
+        Exception: what `password` calls has raised it.
     """
     if loop is None:
         loop = asyncio.get_running_loop()
@@ -110,7 +111,10 @@ async def open_session(options: Options, loop: asyncio.AbstractEventLoop | None 
     for attributes in rounds:
         failures = []
         for host in hosts:
-            session = await _try_host(host, options, attributes, loop, failures)
+            try:
+                session = await _try_host(host, options, attributes, loop, failures)
+            except PasswordCallError as failed:
+                raise failed.error from failed.error.__cause__
             if session is not None:
                 return session
     raise _summary(failures)
@@ -355,7 +359,7 @@ ADVICE = {
     "57P03": "try again in a while",
     "42501": "grant CONNECT on the database to the user",
     "0A000": "the server may be too old, or a pooler that does not know a parameter of the session",
-    "08P01": "the server, or a pooler, does not know a parameter of the session",
+    "08P01": "the server, or a pooler, does not know a parameter of the session, or max_protocol_version",
 }
 
 

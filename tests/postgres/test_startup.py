@@ -30,7 +30,7 @@ from fastweb.postgres.options import PROTOCOL_3_0, PROTOCOL_3_2
 from fastweb.postgres.startup import open_session
 from tests.postgres import servers
 from tests.postgres.running import run as run_with
-from tests.postgres.servers import OwnPostgres, Postgres, free_port
+from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres, free_port
 from tests.postgres.sessions import (
     LOOPS,
     PASSWORD,
@@ -239,11 +239,14 @@ def test_a_password_that_is_called_for(server: OwnPostgres) -> None:
         async with opened(server.dsn, password=token):
             assert len(calls) == 2
 
-        def broken() -> str:
-            raise LookupError("no token")
+        for error in (LookupError("no token"), OSError("no token"), TimeoutError("no token")):
 
-        with pytest.raises(LookupError, match="no token"):
-            await open_session(resolve(server.conninfo(user="scram"), password=broken))
+            def broken(error: Exception = error) -> str:
+                raise error
+
+            with pytest.raises(type(error), match="no token") as caught:
+                await open_session(resolve(server.conninfo(user="scram"), password=broken))
+            assert caught.value is error
         with pytest.raises(ClientConfigurationError, match="a str was expected"):
             await open_session(resolve(server.conninfo(user="scram"), password=lambda: 3))
 
@@ -648,6 +651,26 @@ def test_an_abstract_socket(start_postgres: Callable[..., OwnPostgres], run: Run
             assert await protocol.value("select 1") == "1"
             assert str(session.address) == f"{name}/.s.PGSQL.{server.port}"
             await send_cancel(session)
+
+    run(main())
+
+
+def test_a_pooler(postgres: Postgres, start_pgbouncer: Callable[..., PgBouncer], run: Run) -> None:
+    """It knows a few parameters of a session, gives a key, and says what it does not know."""
+    bouncer = start_pgbouncer(postgres)
+
+    async def main() -> None:
+        dsn = bouncer.dsn
+        async with opened(dsn, application_name="behind") as (session, protocol):
+            assert await protocol.value("show application_name") == "behind"
+            assert session.parameters["client_encoding"] == "UTF8"
+            query = asyncio.ensure_future(protocol.query("select pg_sleep(30)"))
+            await asyncio.sleep(0.05)
+            await send_cancel(session)
+            assert b"C57014\0" in await query
+        with pytest.raises(errors.PostgresError, match="a pooler, does not know a parameter") as caught:
+            await open_session(resolve(dsn, server_settings={"work_mem": "8MB"}))
+        assert "\n" not in str(caught.value)
 
     run(main())
 
