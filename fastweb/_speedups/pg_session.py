@@ -95,6 +95,8 @@ _EXECUTE_ALL_SYNC = _EXECUTE_ALL + _SYNC
 _BATCH_SIZE = cython.declare(cython.Py_ssize_t, 1 << 16)
 #: Characters of a SQL text beyond which it is not cached.
 _LONG = cython.declare(cython.Py_ssize_t, 1 << 14)
+#: Columns that a row may have: MaxTupleAttributeNumber of PostgreSQL's source.
+_MOST_COLUMNS = cython.declare(cython.int, 1664)
 #: Times that statements may vanish before it is taken for a pooler's work.
 _LOSSES = 3
 
@@ -905,6 +907,8 @@ class BaseSession:
         kind: cython.int
         operation: Operation
         while end - at >= 5:
+            if self.lost is not None:
+                return end
             kind = data[at]
             size = int32_at(data, at + 1)
             if size < 4 or size > self._max_message:
@@ -1348,13 +1352,18 @@ class BaseSession:
     @cython.cfunc
     def _failed(self, fields: dict) -> object:
         """ErrorResponse: what is behind it in the unit is skipped."""
+        operation: Operation
         if fields.get("V", fields.get("S")) in ("FATAL", "PANIC"):
+            # The server closes the connection, or should.
             self.fatal = self.make_error(fields, None)
-        if not self.in_flight:
-            if self.fatal is None:
-                raise WireError("an ErrorResponse where nothing was asked")
+            if self.in_flight:
+                operation = self.in_flight.popleft()
+                self._settle(operation, None, self.make_error(fields, operation.sql))
+            self.doomed()
             return None
-        operation: Operation = self.in_flight[0]
+        if not self.in_flight:
+            raise WireError("an ErrorResponse where nothing was asked")
+        operation = self.in_flight[0]
         statement: Statement = operation.statement
         if operation.failure is None:
             operation.failure = self.make_error(fields, operation.sql)
@@ -1481,6 +1490,10 @@ class BaseSession:
         """What came breaks the protocol: close the connection."""
         raise NotImplementedError
 
+    def doomed(self) -> None:
+        """The server has said why it closes the connection (`fatal`): close it."""
+        raise NotImplementedError
+
     def write(self, data: bytes) -> None:
         """Send bytes."""
         raise NotImplementedError
@@ -1550,6 +1563,8 @@ def _columns_of(data: bytes, at: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> 
     if stop - at < 2:
         raise WireError("a RowDescription with no count")
     count: cython.Py_ssize_t = uint16_at(data, at)
+    if count > _MOST_COLUMNS:
+        raise WireError(f"a RowDescription of {count} columns")
     at += 2
     names: list = []
     oids: list = []
@@ -1557,6 +1572,8 @@ def _columns_of(data: bytes, at: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> 
         end = data.find(b"\x00", at, stop)
         if end < 0 or stop - end < 19:
             raise WireError("a RowDescription that ends within a column")
+        if uint16_at(data, end + 17) > 1:
+            raise WireError("a RowDescription with a format that there is not")
         names.append(data[at:end].decode("utf-8", "replace"))
         oids.append(uint32_at(data, end + 7))
         at = end + 19

@@ -122,6 +122,11 @@ class Protocol(BaseSession):
         self.lose(ProtocolError(f"{self.address} broke the protocol, and the connection was closed: {error}"))
         self.transport.abort()
 
+    def doomed(self) -> None:
+        """The server said FATAL: whether or not it closes, there is nothing more to wait for."""
+        self.lose(ConnectionLostError(self._why(None)))
+        self.transport.abort()
+
     def terminate(self) -> None:
         """Close at once: whoever waits gets a ConnectionLostError."""
         self.closing = True

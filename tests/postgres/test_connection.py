@@ -1,0 +1,411 @@
+"""One connection to a real server: what it answers, what it survives, and whom it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from fastweb.postgres import Connection, connect
+from fastweb.postgres.connection import Shared
+from fastweb.postgres.errors import (
+    AdminShutdownError,
+    ConnectionLostError,
+    InterfaceError,
+    PostgresSyntaxError,
+    UndefinedTableError,
+    UniqueViolationError,
+)
+from tests.postgres.proxy import proxy
+from tests.postgres.running import run as run_with
+from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def run(
+    where: str,
+    main: Callable[[Connection], Coroutine[Any, Any, None]],
+    loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+    **keywords: Any,
+) -> None:
+    """Run it with a connection of its own."""
+
+    async def connected() -> None:
+        async with await connect(where, **keywords) as connection:
+            await main(connection)
+
+    run_with(connected(), loop_factory=loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=list(LOOPS))
+def test_the_ways_to_ask(postgres: Postgres, loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def main(c: Connection) -> None:
+        assert [dict(row) for row in await c.fetch("select 1 as a, $1::text as b", "x")] == [
+            {"a": 1, "b": "x"}
+        ]
+        assert await c.fetch("select 1 where false") == []
+        row = await c.fetch_one("select generate_series(1, 3) as n")
+        assert row is not None
+        assert row["n"] == 1
+        assert await c.fetch_one("select 1 where false") is None
+        assert await c.fetch_value("select $1::int8 + 1", 41) == 42
+        assert await c.fetch_value("") is None
+        assert await c.fetch_json("select 1 as a, null as b") == b'[{"a":1,"b":null}]'
+        assert await c.execute("create temp table t (id int primary key); insert into t values (1), (2)")
+        assert await c.execute("delete from t where id = $1", 1) == "DELETE 1"
+        result = await c.exec("select id from t")
+        assert result.one()["id"] == 2
+        assert (await c.prepare("select $1::int4 as a")).columns == ("a",)
+        assert c.server_version[0] == postgres.version
+        assert c.in_flight == 0
+        assert c.oldest == 0
+        assert not c.in_transaction
+
+    run(postgres.dsn, main, loop)
+
+
+def test_many_tasks_are_pipelined_and_each_gets_its_own(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        async def ask(number: int) -> None:
+            for i in range(20):
+                assert await c.fetch_value("select $1::int4 * 2", number * 100 + i) == 2 * (number * 100 + i)
+
+        await asyncio.gather(*[ask(number) for number in range(30)])
+        answers = [c.fetch_value("select $1::int4", i) for i in range(5)]
+        assert await asyncio.gather(*answers) == [0, 1, 2, 3, 4]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(c.fetch_value("select $1::int4", i)) for i in range(5)]
+        assert [task.result() for task in tasks] == [0, 1, 2, 3, 4]
+        assert await asyncio.wait_for(c.fetch_value("select 1"), 10) == 1
+
+    run(postgres.dsn, main)
+
+
+def test_one_failure_is_one_task_s(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        found = await asyncio.gather(
+            c.fetch_value("select 1"),
+            c.fetch("select nonsense from"),
+            c.fetch_value("select 2"),
+            c.fetch("select * from nowhere"),
+            c.fetch_value("select $1::int4", "three"),
+            c.fetch_value("select $1::int4"),
+            c.fetch_value("select 3"),
+            return_exceptions=True,
+        )
+        assert found[0::6] == [1, 3]
+        assert found[2] == 2
+        kinds = [type(found[i]) for i in (1, 3, 4, 5)]
+        assert kinds == [PostgresSyntaxError, UndefinedTableError, TypeError, InterfaceError]
+        assert str(found[4]).startswith("$1 (int4): ")
+        # The same text in many tasks fails in each of them, with an exception of its own.
+        again = await asyncio.gather(
+            *[c.fetch("select * from nowhere") for _ in range(3)], return_exceptions=True
+        )
+        assert len(set(map(id, again))) == 3
+        assert {type(each) for each in again} == {UndefinedTableError}
+
+    run(postgres.dsn, main)
+
+
+def test_what_is_asked_in_order_is_done_in_order(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        await c.execute("create temp table t (id int)")
+        done = [c.execute("insert into t values ($1)", i) for i in range(3)]
+        count = c.fetch_value("select count(*) from t")
+        more = c.execute_many("insert into t values ($1)", [(i,) for i in range(3)])
+        assert await c.fetch_value("select count(*) from t") == 6
+        assert await count == 3
+        assert [await each for each in done] == ["INSERT 0 1"] * 3
+        await more
+
+    run(postgres.dsn, main)
+
+
+def test_a_batch_is_all_or_nothing(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        await c.execute("create temp table t (id int primary key, name text)")
+        await c.execute_many("insert into t values ($1, $2)", ((i, "x" * 100) for i in range(5000)))
+        assert await c.fetch_value("select count(*) from t") == 5000
+        await c.execute_many("insert into t values ($1, $2)", [])
+        with pytest.raises(UniqueViolationError):
+            await c.execute_many("insert into t values ($1, $2)", [(i, "y") for i in range(9000, 4000, -1)])
+        with pytest.raises(TypeError, match=r"\$2 \(text\)"):
+            await c.execute_many(
+                "insert into t values ($1, $2)", [(i, "y") for i in range(6000, 9000)] + [(1, 1)]
+            )
+        with pytest.raises(ZeroDivisionError):
+            await c.execute_many("insert into t values ($1, $2)", ((1 // i, "z") for i in (1, 0)))
+        assert await c.fetch_value("select count(*) from t") == 5000
+
+    run(postgres.dsn, main)
+
+
+def test_a_statement_survives_a_change_of_its_table(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        await c.execute("create temp table t (id int); insert into t values (1)")
+        sql = "select * from t"
+        assert [dict(row) for row in await c.fetch(sql)] == [{"id": 1}]
+        await c.execute("alter table t add column name text")
+        assert [dict(row) for row in await c.fetch(sql)] == [{"id": 1, "name": None}]
+        await c.execute("alter table t alter column id type text")
+        assert [dict(row) for row in await c.fetch(sql)] == [{"id": "1", "name": None}]
+        await c.execute("deallocate all")
+        assert len(await c.fetch(sql)) == 1
+        await c.execute("discard plans")
+
+    run(postgres.dsn, main)
+
+
+def test_more_statements_than_are_kept(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        for _ in range(2):
+            answers = [c.fetch_value(f"select {i} + $1::int4", i) for i in range(40)]
+            assert [await each for each in answers] == [2 * i for i in range(40)]
+        count = await c.fetch_value("select count(*) from pg_prepared_statements")
+        assert 1 <= count <= 8
+
+    run(postgres.dsn, main, statement_cache_size=8)
+
+
+def test_no_statements_are_kept(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        for i in range(3):
+            assert await c.fetch_value("select $1::int4", i) == i
+        assert await c.fetch_value("select count(*) from pg_prepared_statements") == 0
+
+    run(postgres.dsn, main, statement_cache_size=0)
+
+
+def test_types_that_the_database_has_made(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        await c.execute("drop type if exists core_mood; create type core_mood as enum ('sad', 'glad')")
+        try:
+            first, second = c.fetch_value("select 'sad'::core_mood"), c.fetch_value("select 1")
+            assert list(await asyncio.gather(first, second)) == ["sad", 1]
+            assert await c.fetch_value("select $1::core_mood", "glad") == "glad"
+        finally:
+            await c.execute("drop type core_mood")
+
+    run(postgres.dsn, main)
+
+
+def test_connections_share_what_was_described(postgres: Postgres) -> None:
+    async def main() -> None:
+        shared = Shared()
+        async with await connect(postgres.dsn, shared=shared) as one:
+            assert await one.fetch_value("select $1::int4 + 1", 1) == 2
+        async with await connect(postgres.dsn, shared=shared) as other:
+            assert "select $1::int4 + 1" in shared.descriptions
+            assert await other.fetch_value("select $1::int4 + 1", 2) == 3
+            await other.execute("create temp table s (id int)")
+            assert await other.fetch("select * from s") == []
+        async with await connect(postgres.dsn, shared=shared) as third:
+            # Described with an int column; here it is text.
+            await third.execute("create temp table s (id text, name text); insert into s values ('x', 'y')")
+            assert [tuple(row) for row in await third.fetch("select * from s")] == [("x", "y")]
+
+    run_with(main())
+
+
+@pytest.mark.parametrize("fixture", ["pgbouncer", "pgbouncer_session"])
+def test_a_pooler_is_found_out(fixture: str, request: pytest.FixtureRequest) -> None:
+    bouncer: PgBouncer = request.getfixturevalue(fixture)
+
+    async def main() -> None:
+        shared = Shared()
+        connections = [await connect(bouncer.dsn, shared=shared) for _ in range(4)]
+
+        async def ask(connection: Connection, number: int) -> None:
+            for i in range(10):
+                sql = f"select $1::int4 + {number}"
+                assert await connection.fetch_value(sql, i) == i + number
+
+        await asyncio.gather(*[ask(connections[i % 4], i) for i in range(12)])
+        for connection in connections:
+            assert connection.protocol.pooled
+            assert not connection.protocol.named
+            await connection.close()
+
+    run_with(main())
+
+
+def test_without_a_pooler_statements_have_names(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        await c.fetch("select 1")
+        assert c.protocol.pooled is False
+        assert await c.fetch_value("select count(*) from pg_prepared_statements") > 0
+
+    run(postgres.dsn, main)
+
+
+def test_out_of_time_the_server_is_told(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        with pytest.raises(TimeoutError, match="no answer in"):
+            await c.fetch("select pg_sleep(60)", timeout=0.05)
+        # Behind it, and not hit by the CancelRequest.
+        assert await c.fetch_value("select 1", timeout=30) == 1
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await c.fetch("select pg_sleep(60)")
+        assert await c.fetch_value("select 2", timeout=30) == 2
+        task = asyncio.create_task(c.fetch("select pg_sleep(60)"))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await c.fetch_value("select 3", timeout=30) == 3
+
+    run(postgres.dsn, main, command_timeout=30)
+
+
+def test_tasks_are_cancelled_at_random_and_none_gets_another_s_answer(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        c.protocol.shared = True
+        chance = random.Random(7)
+        answered = 0
+
+        async def ask(number: int) -> None:
+            nonlocal answered
+            for i in range(20):
+                rows = await c.fetch("select $1::int4 as n, pg_sleep(0.0001)", number * 100 + i)
+                assert [row["n"] for row in rows] == [number * 100 + i]
+                answered += 1
+
+        tasks = [asyncio.create_task(ask(number)) for number in range(100)]
+        while not all(task.done() for task in tasks):
+            await asyncio.sleep(0.002)
+            chance.choice(tasks).cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(each) for each in outcomes} <= {type(None), asyncio.CancelledError}
+        await c.drain()
+        assert answered > 0
+        assert c.in_flight == 0
+        assert await c.fetch_value("select 1") == 1
+
+    run(postgres.dsn, main)
+
+
+def test_listening(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        heard: asyncio.Queue[tuple[int, str, str]] = asyncio.Queue()
+
+        def callback(connection: Connection, process_id: int, channel: str, payload: str) -> None:
+            assert connection is c
+            heard.put_nowait((process_id, channel, payload))
+
+        async def slow(connection: Connection, process_id: int, channel: str, payload: str) -> None:
+            await asyncio.sleep(0)
+            heard.put_nowait((process_id, channel, payload))
+
+        await c.listen('My "channel"', callback)
+        assert c.listening
+        await c.notify('My "channel"', "hello")
+        assert await heard.get() == (c.process_id, 'My "channel"', "hello")
+        await c.listen('My "channel"', slow)
+        await c.notify('My "channel"', "again")
+        assert [await heard.get() for _ in range(2)] == [(c.process_id, 'My "channel"', "again")] * 2
+        await c.unlisten('My "channel"')
+        await c.notify('My "channel"', "gone")
+        assert heard.empty()
+        assert not c.listening
+
+    run(postgres.dsn, main)
+
+
+def test_notices_and_parameters(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        told: list[str | None] = []
+        c.add_notice_listener(lambda _connection, notice: told.append(notice.message))
+        await c.execute("do $$ begin raise notice 'by the way'; end $$")
+        await asyncio.sleep(0)
+        assert told == ["by the way"]
+        assert [notice.message for notice in c.protocol.notices] == ["by the way"]
+        await c.execute("set timezone to 'Asia/Tokyo'")
+        assert c.parameters["TimeZone"] == "Asia/Tokyo"
+
+    run(postgres.dsn, main)
+
+
+def test_a_result_that_is_large(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        large = c.fetch_value("select repeat('x', 30000000)")
+        rows = c.fetch("select generate_series(1, 50000) as n, 'some text' as name")
+        assert len(await large) == 30_000_000
+        assert sum(row["n"] for row in await rows) == 50000 * 50001 // 2
+        assert await c.fetch_value("select length($1::text)", "y" * 10_000_000) == 10_000_000
+
+    run(postgres.dsn, main)
+
+
+def test_the_server_ends_the_session(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        lost: list[Connection] = []
+        c.on_lost = lost.append
+        waiting = [asyncio.ensure_future(c.fetch(f"select pg_sleep(60), {i}")) for i in range(3)]
+        await asyncio.sleep(0.05)
+        postgres.value("select pg_terminate_backend(%s)", c.process_id)
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(found[0], AdminShutdownError | ConnectionLostError)
+        assert [type(each) for each in found[1:]] == [ConnectionLostError] * 2
+        assert "terminating connection" in str(found[1])
+        assert "\n" not in str(found[1])
+        assert c.is_closed
+        with pytest.raises(ConnectionLostError):
+            await c.fetch("select 1")
+        await c.protocol.closed
+        assert lost == [c]
+
+    run(postgres.dsn, main)
+
+
+@pytest.mark.parametrize("cut", ["reset", "close"])
+def test_the_network_is_cut(postgres: Postgres, cut: str) -> None:
+    async def main() -> None:
+        async with proxy(postgres) as between, await connect(between.dsn) as c:
+            assert await c.fetch_value("select 1") == 1
+            waiting = [asyncio.ensure_future(c.fetch("select pg_sleep(60)")) for _ in range(3)]
+            await asyncio.sleep(0.02)
+            between.break_all(cut)
+            found = await asyncio.gather(*waiting, return_exceptions=True)
+            assert [type(each) for each in found] == [ConnectionLostError] * 3
+
+    run_with(main())
+
+
+def test_the_server_is_killed(own_postgres: OwnPostgres) -> None:
+    async def main() -> None:
+        c = await connect(own_postgres.dsn)
+        waiting = [asyncio.ensure_future(c.fetch("select pg_sleep(60)")) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        own_postgres.kill()
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(each, ConnectionLostError | AdminShutdownError) for each in found) or all(
+            type(each).__module__.startswith("fastweb.postgres") for each in found
+        )
+        assert c.is_closed
+        await c.close()
+
+    run_with(main())
+
+
+def test_closing(postgres: Postgres) -> None:
+    async def main() -> None:
+        c = await connect(postgres.dsn)
+        waiting = asyncio.ensure_future(c.fetch("select pg_sleep(60)"))
+        await asyncio.sleep(0)
+        await c.close()
+        with pytest.raises(ConnectionLostError, match="was closed"):
+            await waiting
+        await c.close()
+        d = await connect(postgres.dsn)
+        d.terminate()
+        assert d.is_closed
+        await d.close()
+
+    run_with(main())

@@ -1,0 +1,385 @@
+"""The sans-IO half of a connection: what it writes, and what it makes of what comes, cut anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_operation import BATCH, QUERY, SIMPLE, Operation
+from fastweb._speedups.pg_rows import tuples_sink
+from fastweb._speedups.pg_session import BaseSession, TextSink, error_fields
+from fastweb._speedups.pg_wire import WireError
+from fastweb.postgres.types import TypeRegistry
+from tests.postgres import backend as b
+
+SQL = "select $1::int4, $2::text"
+PREPARED = (
+    b.parse_complete()
+    + b.parameter_description([b.INT4, b.TEXT])
+    + b.row_description([("a", b.INT4), ("b", b.TEXT)])
+    + b.ready_for_query()
+)
+ROW = b.data_row([b"\x00\x00\x00\x05", b"five"])
+ANSWER = b.bind_complete() + ROW + b.command_complete("SELECT 1") + b.ready_for_query()
+
+
+class Loop:
+    """A loop that is turned by hand."""
+
+    def __init__(self) -> None:
+        self.soon: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def time(self) -> float:
+        return 1.0
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> None:
+        self.soon.append((callback, args))
+
+    def turn(self) -> None:
+        soon, self.soon = self.soon, []
+        for callback, args in soon:
+            callback(*args)
+
+
+class Refusal(Exception):
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__(fields.get("M"))
+        self.sqlstate = fields.get("C")
+
+
+class Session(BaseSession):
+    """One with nothing behind it."""
+
+    def __init__(
+        self, registry: Any = None, cache_size: int = 256, descriptions: dict[str, Any] | None = None
+    ) -> None:
+        self.own_loop = Loop()
+        self.shared_descriptions = {} if descriptions is None else descriptions
+        super().__init__(
+            self.own_loop, registry or TypeRegistry(), self.shared_descriptions, cache_size, 1 << 20
+        )
+        self.written: list[bytes] = []
+        self.process_id = 4711
+        self.told: list[Any] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def sent(self) -> list[str]:
+        """The kinds of the messages that were written, a text for each write."""
+        kinds = ["".join(chr(each[0]) for each in b.split(data)) for data in self.written]
+        self.written.clear()
+        return kinds
+
+    def begin(self) -> Session:
+        """Let the question be answered whether there is a pooler."""
+        operation = self.ask("begin", SIMPLE, ())
+        described = b.row_description([("pg_backend_pid", b.INT4)])
+        self.feed(described + b.data_row([b"4711"]) + b.command_complete("SELECT 1") + b.ready_for_query())
+        self.feed(b.command_complete("BEGIN") + b.ready_for_query())
+        assert operation.result() == "BEGIN"
+        self.own_loop.turn()
+        self.written.clear()
+        return self
+
+    def ask(self, sql: str = SQL, kind: int = QUERY, args: Any = (5, "five")) -> Operation:
+        sink: Any = tuples_sink() if kind == QUERY else None
+        operation = Operation(self, kind, sql, args, sink)
+        self.submit(operation)
+        return operation
+
+    def make_error(self, fields: dict[str, str], sql: Any) -> Any:
+        return Refusal(fields)
+
+    def lost_error(self, operation: Operation) -> Any:
+        return ConnectionError("lost")
+
+    def wrong_count(self, sql: str, expected: int, got: int) -> Any:
+        return LookupError(f"{expected} and not {got}")
+
+    def wrong_argument(self, error: Any, place: int, codec: Codec, value: Any) -> Any:
+        return type(error)(f"{place}: {error}")
+
+    def text_codec(self) -> Codec:
+        codec: Codec = self.registry.codec(25)
+        return codec
+
+    def noticed(self, fields: dict[str, str]) -> None:
+        self.told.append(fields["M"])
+
+    def notified(self, process_id: int, channel: str, payload: str) -> None:
+        self.told.append((process_id, channel, payload))
+
+    def parameter_changed(self, name: str) -> None:
+        self.told.append((name, self.parameters[name]))
+
+    def abandoned(self, operation: Operation) -> None:
+        self.told.append("abandoned")
+
+    def drained(self, operation: Operation) -> None:
+        self.told.append("drained")
+
+
+def prepared(**arguments: Any) -> Session:
+    session = Session(**arguments).begin()
+    operation = session.ask()
+    session.feed(PREPARED)
+    session.feed(ANSWER)
+    assert operation.result() == [(5, "five")]
+    session.own_loop.turn()
+    session.written.clear()
+    return session
+
+
+def test_the_first_write_asks_for_the_process_and_names_nothing_yet() -> None:
+    session = Session()
+    session.ask()
+    session.own_loop.turn()
+    data = b"".join(session.written)
+    assert session.sent() == ["QPDS"]
+    assert b"pg_backend_pid" in data
+    assert b"P" + b"\x00\x00\x00\x21" + b"\x00" + SQL.encode() in data
+
+
+def test_a_statement_is_described_once_and_then_costs_one_round_trip() -> None:
+    session = Session().begin()
+    first, second = session.ask(), session.ask(args=(6, None))
+    session.own_loop.turn()
+    assert session.sent() == ["PDS"]
+    session.feed(PREPARED)
+    assert session.sent() == ["BESBES"]
+    session.feed(ANSWER + ANSWER)
+    assert first.result() == second.result() == [(5, "five")]
+    session.own_loop.turn()
+    session.ask()
+    assert session.sent() == ["BES"]
+    session.ask()
+    session.ask()
+    assert session.sent() == []
+    session.own_loop.turn()
+    assert session.sent() == ["BESBES"]
+
+
+def test_another_connection_of_the_pool_needs_one_round_trip_from_the_start() -> None:
+    one = prepared()
+    other = Session(descriptions=one.shared_descriptions).begin()
+    operation = other.ask()
+    assert other.sent() == ["PDBES"]
+    other.feed(PREPARED[:-6] + ANSWER)
+    assert operation.result() == [(5, "five")]
+
+
+def test_what_another_connection_was_told_may_be_void() -> None:
+    one = prepared()
+    other = Session(descriptions=one.shared_descriptions).begin()
+    operation = other.ask()
+    now = b.parse_complete() + b.parameter_description([b.INT4, b.TEXT])
+    now += b.row_description([("c", b.INT4)])
+    # It comes in the same formats: nothing has to be asked again.
+    row = b.data_row([b"\x00\x00\x00\x07"])
+    other.feed(now + b.bind_complete() + row + b.command_complete("SELECT 1") + b.ready_for_query())
+    assert operation.result() == [(7,)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_what_comes_may_be_cut_anywhere(size: int) -> None:
+    session = prepared()
+    operation = session.ask()
+    said = b.notice_response() + b.bind_complete() + ROW * 3 + b.parameter_status("a", "b")
+    said += b.command_complete("SELECT 3") + b.notification_response() + b.ready_for_query()
+    for at in range(0, len(said), size):
+        session.feed(said[at : at + size])
+    assert operation.result() == [(5, "five")] * 3
+    assert session.told == ["by the way", ("a", "b"), (12, "news", "hello")]
+
+
+def test_a_wrong_argument_is_taken_back_and_disturbs_nobody() -> None:
+    session = prepared()
+    good = session.ask()
+    bad, short = session.ask(args=("x", "y")), session.ask(args=(1,))
+    session.own_loop.turn()
+    assert session.sent() == ["BES"]
+    session.feed(ANSWER)
+    assert good.result() == [(5, "five")]
+    assert isinstance(bad.exception(), TypeError)
+    assert isinstance(short.exception(), LookupError)
+
+
+def test_one_failure_is_one_operation_s() -> None:
+    session = prepared()
+    first, second, third = session.ask(), session.ask(), session.ask()
+    failed = b.bind_complete() + b.error_response() + b.ready_for_query()
+    session.feed(ANSWER + failed + ANSWER)
+    assert first.result() == third.result() == [(5, "five")]
+    assert isinstance(second.exception(), Refusal)
+
+
+def test_an_answer_that_nobody_waits_for_is_drained() -> None:
+    session = prepared()
+    first, second = session.ask(), session.ask(args=(6, "six"))
+    first.cancel()
+    session.feed(ANSWER)
+    assert session.told == ["abandoned", "drained"]
+    assert not second.done()
+    session.feed(ANSWER)
+    assert second.result() == [(5, "five")]
+    with pytest.raises(asyncio.CancelledError):
+        first.result()
+
+
+@pytest.mark.parametrize(
+    ("code", "routine"), [("26000", ""), ("0A000", "RevalidateCachedQuery"), ("42P05", "")]
+)
+def test_a_statement_that_is_void_is_prepared_anew_once(code: str, routine: str) -> None:
+    session = prepared()
+    operation = session.ask()
+    session.sent()
+    void = b.error_response(code, "void", R=routine) + b.ready_for_query()
+    session.feed(void)
+    again = session.sent()
+    if code == "0A000":
+        # What was known of it is void, too.
+        assert again == ["CPDS"]
+        session.feed(b.close_complete() + PREPARED)
+        assert session.sent() == ["BES"]
+        session.feed(ANSWER)
+    else:
+        assert again == ["PDBES"]
+        session.feed(PREPARED[:-6] + ANSWER)
+    assert operation.result() == [(5, "five")]
+    assert session.named == (code != "42P05")
+
+
+def test_within_a_transaction_nothing_is_asked_twice() -> None:
+    session = prepared()
+    operation = session.ask()
+    session.sent()
+    session.feed(b.error_response("26000", "void") + b.ready_for_query(b"E"))
+    assert session.sent() == []
+    assert isinstance(operation.exception(), Refusal)
+
+
+def test_the_least_used_statements_are_closed_with_the_next_write() -> None:
+    session = prepared(cache_size=1)
+    session.ask("select 2", args=())
+    assert session.sent() == ["CPDS"]
+    described = b.parse_complete() + b.parameter_description() + b.no_data() + b.ready_for_query()
+    session.feed(b.close_complete() + described)
+    assert session.sent() == ["BES"]
+    assert list(session.statements) == ["select 2"]
+
+
+def test_a_batch_is_one_unit() -> None:
+    session = prepared()
+    operation = Operation(session, BATCH, SQL, [(1, "a"), (2, "b"), (3, "c")])
+    session.submit(operation)
+    behind = session.ask()
+    session.own_loop.turn()
+    assert "".join(session.sent()) == "BEBEBESBES"
+    done = b.bind_complete() + b.command_complete("INSERT 0 1")
+    session.feed(done * 3 + b.ready_for_query() + ANSWER)
+    assert operation.result() == "INSERT 0 1"
+    assert behind.result() == [(5, "five")]
+
+
+def test_a_batch_with_a_wrong_row_is_undone() -> None:
+    session = prepared()
+    operation = Operation(session, BATCH, SQL, [(1, "a"), ("x", "b"), (3, "c")])
+    session.submit(operation)
+    session.own_loop.turn()
+    assert "".join(session.sent()) == "BEES"
+    done = b.bind_complete() + b.command_complete("INSERT 0 1")
+    session.feed(done + b.error_response("34000", "no such portal") + b.ready_for_query())
+    assert isinstance(operation.exception(), TypeError)
+
+
+WRONG = {
+    "nothing asked": (0, b.bind_complete()),
+    "a row before BindComplete": (1, ROW),
+    "ready too early": (1, b.ready_for_query()),
+    "the end before BindComplete": (1, b.command_complete("SELECT 1")),
+    "BindComplete twice": (1, b.bind_complete() * 2),
+    "ParseComplete for no Parse": (1, b.parse_complete()),
+    "a second RowDescription": (1, b.row_description([("a", b.INT4)])),
+    "CloseComplete for no Close": (1, b.close_complete()),
+    "PortalSuspended for all rows": (1, b.bind_complete() + b.portal_suspended()),
+    "CopyData": (1, b.bind_complete() + b.copy_data()),
+    "CopyInResponse": (1, b.copy_in_response()),
+    "a status that there is not": (1, b.bind_complete() + b.command_complete("X") + b.ready_for_query(b"X")),
+    "a length of 3": (1, b.message(b"2", length=3)),
+    "a negative length": (1, b.message(b"2", length=0x80000000)),
+    "a huge length": (1, b.message(b"D", length=1 << 21)),
+    "BindComplete with a body": (1, b.message(b"2", b"x")),
+    "a row cut": (1, b.bind_complete() + b.message(b"D", b"\x00\x02\x00\x00\x00\x09abc")),
+    "a tag that does not end": (1, b.bind_complete() + b.message(b"C", b"SELECT 1")),
+    "an error that does not end": (1, b.message(b"E", b"Mhello")),
+    "a parameter without value": (1, b.message(b"S", b"a\x00")),
+    "a notification cut": (1, b.message(b"A", b"\x00\x00")),
+    "a kind that there is not": (1, b.message(b"?", b"")),
+}
+
+
+@pytest.mark.parametrize(("asked", "said"), WRONG.values(), ids=list(WRONG))
+def test_what_breaks_the_protocol(asked: int, said: bytes) -> None:
+    session = prepared()
+    operations = [session.ask() for _ in range(asked)]
+    with pytest.raises(WireError):
+        session.feed(said)
+    session.lose(ConnectionError("over"))
+    assert all(isinstance(each.exception(), ConnectionError) for each in operations)
+    late = session.ask()
+    assert isinstance(late.exception(), ConnectionError)
+
+
+def test_what_is_said_before_the_breach_counts() -> None:
+    session = prepared()
+    good, bad = session.ask(), session.ask()
+    with pytest.raises(WireError):
+        session.feed(ANSWER + b.ready_for_query())
+    session.lose(ConnectionError("over"))
+    assert good.result() == [(5, "five")]
+    assert isinstance(bad.exception(), ConnectionError)
+
+
+def test_the_fields_of_an_error() -> None:
+    assert error_fields(b"SERROR\x00Mno\x00\x00", 0, 12) == {"S": "ERROR", "M": "no"}
+    for data in (b"", b"S", b"Sabc", b"Sabc\x00", b"\x00x"):
+        with pytest.raises(WireError):
+            error_fields(data, 0, len(data))
+
+
+def test_rows_of_text() -> None:
+    sink = TextSink()
+    sink.add(b"\x00\x02\x00\x00\x00\x01a\xff\xff\xff\xff", 0, 11)
+    assert sink.finish() == [("a", None)]
+    for data in (
+        b"\x00",
+        b"\x00\x01",
+        b"\x00\x01\x00\x00\x00\x05a",
+        b"\x00\x00x",
+        b"\x00\x01\xff\xff\xff\xfe",
+    ):
+        with pytest.raises(WireError):
+            sink.add(data, 0, len(data))
+
+
+def test_a_codec_may_not_use_the_connection_that_it_encodes_for() -> None:
+    class Meddler(Codec):
+        def encode(self, out: Any, value: Any) -> None:
+            session.ask()
+
+    registry = TypeRegistry()
+    session = prepared(registry=registry)
+    description = session.statements[SQL].description
+    meddler = Meddler(23, "int4")
+    session.statements[SQL].description = type(description)(
+        description.oids,
+        (meddler, description.parameters[1]),
+        description.columns,
+        description.row_description,
+    )
+    assert isinstance(session.ask().exception(), RuntimeError)
