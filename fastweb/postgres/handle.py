@@ -115,13 +115,13 @@ class Handle:
             return self._wait("exec", args, options)
         return PendingResult(partial(self._source().exec, *args, **options))
 
-    def transaction(self, **options: Any) -> HandleTransaction:
+    def transaction(self, isolation: Any = None, **options: Any) -> HandleTransaction:
         """A transaction, for `async with`, or for `with` in a thread; within another one a savepoint.
 
         Arguments:
-            options: isolation, readonly, deferrable: see `PgPool.transaction`.
+            isolation, options: read_only, deferrable: see `Connection.transaction`.
         """
-        return HandleTransaction(self, options)
+        return HandleTransaction(self, {"isolation": isolation, **options})
 
     def run(self, *args: Any, **options: Any) -> Any:
         """Run a function in a transaction, again where it could not be serialized: `PgPool.run`."""
@@ -206,6 +206,18 @@ class PendingResult:
     async def scalar(self, *args: Any) -> Any:
         """The first column of the first row, or None."""
         return (await self._begin()).scalar(*args)
+
+    async def scalar_one(self, *args: Any) -> Any:
+        """The first column of the one row."""
+        return (await self._begin()).scalar_one(*args)
+
+    async def scalar_one_or_none(self, *args: Any) -> Any:
+        """The first column of the one row, or None."""
+        return (await self._begin()).scalar_one_or_none(*args)
+
+    async def mappings(self, *args: Any) -> Any:
+        """All rows, as dicts."""
+        return (await self._begin()).mappings(*args)
 
     async def scalars(self, *args: Any) -> Any:
         """The first column of all rows."""

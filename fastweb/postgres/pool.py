@@ -42,6 +42,7 @@ from typing import Any, Final, TypeVar, overload
 from fastweb._speedups.pg_operation import BATCH, QUERY, SIMPLE, Operation
 from fastweb._speedups.pg_record import Record
 from fastweb._speedups.pg_rows import class_sink, json_sink, one_sink, records_sink, value_sink
+from fastweb.concurrency import never_blocks
 from fastweb.postgres.backoff import Backoff
 from fastweb.postgres.connection import Answer, Connection, Shared, connect_with
 from fastweb.postgres.conninfo import resolve
@@ -253,8 +254,9 @@ class PgPool:
         resources.closed(self)
 
     async def open_with_app(self) -> None:
-        """The app's start-up: `open` (`fastweb.resources`)."""
-        await self.open()
+        """The app's start-up: `open` (`fastweb.resources`), but for a pool that keeps no connection open."""
+        if self.min_size:
+            await self.open()
 
     async def close_with_app(self) -> None:
         """The app's shut-down: `close`; the next use, or start-up, opens the pool again."""
@@ -517,6 +519,13 @@ class PgPool:
         `fastweb.postgres.pipeline`)."""
         return Pipeline(self, atomic)
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that its connections are on; None where it has none."""
+        loop: asyncio.AbstractEventLoop | None = self._loop
+        return loop
+
+    @never_blocks
     def get(self) -> Handle:
         """The pool as endpoints use it, `Depends(pool.get)`: awaited on the loop, blocking in a thread."""
         return Handle(self)

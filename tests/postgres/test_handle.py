@@ -1,0 +1,249 @@
+"""What `pool.get()` gives: awaited on the loop's thread, blocking in others, in transactions, in an app."""
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+
+from fastweb import Depends, FastWeb
+from fastweb.postgres import Handle, InterfaceError, NoRowError, PgPool, UniqueViolationError
+from fastweb.resources import ResourceError
+from fastweb.testclient import TestClient
+from tests.postgres.servers import Postgres, wait_until
+
+
+class User(msgspec.Struct):
+    id: int
+    name: str
+
+
+@pytest.fixture
+def table(postgres: Postgres) -> Iterator[str]:
+    postgres.execute("create table handle_users (id int primary key, name text not null)")
+    postgres.execute("insert into handle_users select n, 'user ' || n from generate_series(1, 9) n")
+    yield "handle_users"
+    postgres.execute("drop table handle_users")
+
+
+SELECT = "select id, name from handle_users where id = $1"
+INSERT = "insert into handle_users values ($1, $2)"
+COUNT = "select count(*) from handle_users"
+
+
+@pytest.fixture(autouse=True)
+def _clean() -> Iterator[None]:
+    yield
+    gc.collect()  # the pools of a test end with it, and open with no other test's app
+
+
+def wait_for(postgres: Postgres, name: str, count: int) -> None:
+    """Wait until so many of the server's processes have clients of this name: they end in their own time."""
+    wait_until(lambda: postgres.connections(name) == count, f"{count} connections of {name}", 10)
+
+
+def pooled(postgres: Postgres, **options: Any) -> PgPool:
+    return PgPool(postgres.dsn, 1, 4, **options)
+
+
+@pytest.mark.usefixtures("table")
+def test_on_the_loop_everything_is_awaited(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with pooled(postgres) as pool:
+            pg = pool.get()
+            assert (await pg.exec(SELECT, 1).one())["name"] == "user 1"
+            assert await pg.exec(SELECT, 77).one_or_none() is None
+            assert await pg.exec(SELECT, 77).first() is None
+            assert len(await pg.exec("select * from handle_users").all()) == 9
+            assert await pg.exec(COUNT).scalar() == 9
+            assert await pg.exec("select id from handle_users where id < 3 order by id").scalars() == [1, 2]
+            assert (await pg.exec("update handle_users set name = name where id < 4")).rowcount == 3
+            with pytest.raises(NoRowError):
+                await pg.exec(SELECT, 77).one()
+            assert [row.id for row in await pg.fetch("select * from handle_users where id < 3")] == [1, 2]
+            assert await pg.fetch(User, SELECT, 2) == [User(2, "user 2")]
+            assert (await pg.fetch_one(SELECT, 3)).name == "user 3"
+            assert await pg.fetch_value(COUNT) == 9
+            assert await pg.fetch_json(SELECT, 1) == b'[{"id":1,"name":"user 1"}]'
+            assert await pg.execute("delete from handle_users where id = $1", 9) == "DELETE 1"
+            await pg.execute_many(INSERT, [(20, "a"), (21, "b")])
+            with pytest.raises(UniqueViolationError):
+                await pg.execute(INSERT, 20, "again")
+            assert await asyncio.gather(*(pg.fetch_value(SELECT, i) for i in range(1, 9))) == [*range(1, 9)]
+
+    asyncio.run(main())
+
+
+def test_who_forgets_to_await_is_told(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with pooled(postgres) as pool:
+            pg = pool.get()
+            found = pg.exec("select 1")
+            for misuse in (list, len, bool, lambda it: it[0], lambda it: it.rowcount):
+                with pytest.raises(InterfaceError, match="is awaited"):
+                    misuse(found)
+            await found
+            with pytest.raises(InterfaceError, match="awaited before"):
+                await found
+            with pytest.raises(InterfaceError, match="async with"), pg.transaction():
+                pass
+            forgotten = pg.exec("select 1")
+            with pytest.warns(RuntimeWarning, match="never awaited"):
+                del forgotten
+
+    asyncio.run(main())
+
+
+def test_a_thread_without_a_loop_is_told(postgres: Postgres) -> None:
+    pg = pooled(postgres).get()
+    with pytest.raises(InterfaceError, match="no event loop"):
+        pg.fetch("select 1")
+
+
+@pytest.mark.usefixtures("table")
+def test_in_threads_it_blocks_them_alone(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with pooled(postgres) as pool:
+            pg = pool.get()
+
+            def work(number: int) -> list[Any]:
+                found = [pg.exec(SELECT, number).one()["name"], pg.fetch_value(COUNT)]
+                found += [pg.fetch(User, SELECT, number), pg.fetch_one(SELECT, number).id]
+                with pytest.raises(NoRowError):
+                    pg.exec(SELECT, 77).one()
+                with pytest.raises(UniqueViolationError):
+                    pg.execute(INSERT, number, "again")
+                return found
+
+            results = await asyncio.gather(*(asyncio.to_thread(work, number) for number in range(1, 9)))
+            for number, found in enumerate(results, 1):
+                assert found == [f"user {number}", 9, [User(number, f"user {number}")], number]
+
+            def slow() -> Any:
+                return pg.fetch_value("select 1 from pg_sleep(0.3)")
+
+            waiting = asyncio.create_task(asyncio.to_thread(slow))
+            turns = 0
+            while not waiting.done():
+                turns += 1
+                await asyncio.sleep(0.01)
+            assert turns > 3
+            assert await waiting == 1
+            with pytest.raises(TimeoutError):
+                await asyncio.to_thread(lambda: pg.fetch("select pg_sleep(5)", timeout=0.1))
+            assert await pg.fetch_value(COUNT) == 9
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("min_size", [0, 1])
+@pytest.mark.parametrize("start_up", [True, False])
+def test_in_an_app(postgres: Postgres, min_size: int, start_up: bool) -> None:
+    name = f"handle_app_{min_size}_{start_up}"
+    pool = PgPool(postgres.dsn, min_size, 4, application_name=name)
+    app = FastWeb()
+    Pg = Annotated[Handle, Depends(pool.get)]
+
+    @app.get("/async/{number}")
+    async def on_the_loop(number: int, pg: Pg) -> User:
+        found: User = await pg.fetch_one(User, SELECT, number)
+        return found
+
+    @app.get("/plain/{number}")
+    def in_a_thread(number: int, pg: Pg) -> dict[str, Any]:
+        return dict(pg.exec(SELECT, number).one())
+
+    @app.get("/lambda/{number}")
+    async def by_a_lambda(number: int, pg: Annotated[Any, Depends(lambda: pool.get())]) -> Any:
+        return await pg.exec(SELECT, number).one()
+
+    @app.get("/lambda-plain/{number}")
+    def by_a_lambda_in_a_thread(number: int, pg: Annotated[Any, Depends(lambda: pool.get())]) -> Any:
+        return pg.fetch_one(SELECT, number)
+
+    @app.get("/json/{number}")
+    async def as_json(number: int, pg: Pg) -> Any:
+        return await pg.fetch_json(SELECT, number)
+
+    ask = TestClient(app)
+    one = {"id": 1, "name": "user 1"}
+
+    def check(client: TestClient) -> None:
+        for path in ("async", "plain", "lambda", "lambda-plain"):
+            assert client.get(f"/{path}/1").json() == one, path
+        for path in ("json",):
+            assert client.get(f"/{path}/1").json() == [one], path
+        with ThreadPoolExecutor(8) as threads:
+            found = threads.map(lambda n: client.get(f"/plain/{1 + n % 9}").json()["id"], range(40))
+            assert [*found] == [1 + n % 9 for n in range(40)]
+        assert client.get("/openapi.json").status_code == 200
+
+    if start_up:
+        for _ in range(2):
+            with ask as client:
+                wait_for(postgres, name, min_size)
+                check(client)
+                assert postgres.connections(name) >= 1
+            wait_for(postgres, name, 0)
+    else:
+        for path in ("async", "plain", "plain", "lambda-plain"):
+            assert ask.get(f"/{path}/1").json() == one, path
+            wait_for(postgres, name, 0)  # what is opened on a loop is closed on it
+
+
+def test_an_app_whose_database_is_missing_does_not_start(postgres: Postgres) -> None:
+    pool = PgPool(postgres.conninfo(dbname="missing"), 1, 2)
+    with pytest.raises(ResourceError, match="missing") as raised, TestClient(FastWeb()):
+        pass
+    assert "\n" not in str(raised.value)
+    assert pool.is_closed is not None
+
+
+def test_the_lifespan_uses_the_pool_and_closes_what_it_makes(postgres: Postgres) -> None:
+    name = "handle_lifespan"
+    outer = PgPool(postgres.dsn, 1, 2, application_name=name)
+    made: list[PgPool] = []
+
+    @asynccontextmanager
+    async def lifespan(app: FastWeb) -> AsyncIterator[None]:
+        assert await outer.get().fetch_value("select 1") == 1
+        made.append(PgPool(postgres.dsn, 2, 2, application_name=name))
+        yield
+        assert await outer.get().fetch_value("select 2") == 2
+
+    with TestClient(FastWeb(lifespan=lifespan)):
+        wait_for(postgres, name, 3)
+    wait_for(postgres, name, 0)
+
+
+def test_a_thread_whose_loop_ends_is_told(postgres: Postgres) -> None:
+    found: list[BaseException] = []
+
+    async def main() -> threading.Thread:
+        pool = pooled(postgres)
+        await pool.open()
+        pg = pool.get()
+
+        def work() -> None:
+            try:
+                pg.fetch("select pg_sleep(60)")
+            except BaseException as error:
+                found.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        await asyncio.sleep(0.2)
+        await pool.close(0.05)
+        return thread
+
+    thread = asyncio.run(main())
+    thread.join(20)
+    assert not thread.is_alive()
+    assert len(found) == 1
+    assert isinstance(found[0], Exception)
