@@ -187,9 +187,15 @@ class Connection:
             self._limit(operation, timeout)
         return operation
 
-    def fetch_json(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[bytes]:
-        """All rows as JSON text, a list of objects, with no Python object made for a row: as `fetch`."""
-        operation = self._query(sql, args, json_sink())
+    def fetch_json(
+        self, sql: str, /, *args: Any, one: bool = False, timeout: float | None = None
+    ) -> Answer[bytes]:
+        """All rows as JSON text, a list of objects, with no Python object made for a row: as `fetch`.
+
+        Arguments:
+            one: the first row alone, or `null`.
+        """
+        operation = self._query(sql, args, json_sink(one))
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
         return operation
@@ -222,11 +228,11 @@ class Connection:
 
     def exec(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
         """A `Result`: its rows, how many the statement has changed, and ways to ask for one."""
-        from fastweb.postgres.results import Result
+        from fastweb.postgres.results import Result, names_of
 
         def result(operation: Operation) -> Any:
             rows: Any = operation.sink.finish()
-            return Result(rows, operation.tag.decode(), sql)
+            return Result(rows, operation.tag.decode(), sql, names_of(operation.columns))
 
         operation = self._query(sql, args, records_sink(), result)
         if timeout is not None or self._timeout is not None:

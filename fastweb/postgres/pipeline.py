@@ -100,9 +100,11 @@ class Pipeline:
         answer: Awaitable[Any] = self._ask(self._open.fetch_value(sql, *args, timeout=timeout))
         return answer
 
-    def fetch_json(self, sql: str, /, *args: Any, timeout: float | None = None) -> Awaitable[bytes]:
+    def fetch_json(
+        self, sql: str, /, *args: Any, one: bool = False, timeout: float | None = None
+    ) -> Awaitable[bytes]:
         """As `Connection.fetch_json`."""
-        answer: Awaitable[Any] = self._ask(self._open.fetch_json(sql, *args, timeout=timeout))
+        answer: Awaitable[Any] = self._ask(self._open.fetch_json(sql, *args, one=one, timeout=timeout))
         return answer
 
     def execute(self, sql: str, /, *args: Any, timeout: float | None = None) -> Awaitable[str]:

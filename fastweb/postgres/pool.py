@@ -343,11 +343,17 @@ class PgPool:
         return answer
 
     def fetch_json(
-        self, sql: str, /, *args: Any, timeout: float | None = None, share: bool | None = None
+        self,
+        sql: str,
+        /,
+        *args: Any,
+        one: bool = False,
+        timeout: float | None = None,
+        share: bool | None = None,
     ) -> Answer[bytes]:
-        """All rows as JSON text, a list of objects: as `fetch`."""
+        """All rows as JSON text, a list of objects; with `one` the first, or `null`: as `fetch`."""
         answer: Answer[Any] = self._ask(
-            Operation(self._reading, QUERY, sql, args, json_sink()), timeout, share
+            Operation(self._reading, QUERY, sql, args, json_sink(one)), timeout, share
         )
         return answer
 
@@ -373,11 +379,11 @@ class PgPool:
         self, sql: str, /, *args: Any, timeout: float | None = None, share: bool | None = None
     ) -> Answer[Any]:
         """A `Result`: its rows, how many the statement has changed, and ways to ask for one."""
-        from fastweb.postgres.results import Result
+        from fastweb.postgres.results import Result, names_of
 
         def result(operation: Operation) -> Any:
             rows: Any = operation.sink.finish()
-            return Result(rows, operation.tag.decode(), sql)
+            return Result(rows, operation.tag.decode(), sql, names_of(operation.columns))
 
         answer: Answer[Any] = self._ask(
             Operation(self._reading, QUERY, sql, args, records_sink(), result), timeout, share

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
-from fastweb._speedups.pg_record import Record
+from fastweb._speedups.pg_record import Columns, Record
 from fastweb._speedups.pg_rows import RowError
 from fastweb._speedups.untyped import JSONBytes
 from fastweb.postgres.base_errors import ManyRowsError, NoRowError
@@ -42,6 +42,11 @@ def shortened(query: str) -> str:
     """A query in an error: on one line, and not all of a long one."""
     query = " ".join(query[: 5 * _SHOWN].split())
     return query if len(query) <= _SHOWN else f"{query[: _SHOWN - 1]}…"
+
+
+def names_of(columns: Columns | None) -> tuple[str, ...]:
+    """The names of the columns of a statement; one that gives no rows has none."""
+    return () if columns is None else columns.names
 
 
 class Result(Generic[Row]):

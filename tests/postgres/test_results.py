@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import enum
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -16,9 +19,12 @@ from fastweb._speedups.pg_record import Record
 from fastweb._speedups.untyped import JSONBytes
 from fastweb.encoders import dump_untyped, jsonable_encoder
 from fastweb.models import BaseModel
+from fastweb.postgres.connection import Connection, connect
 from fastweb.postgres.errors import InterfaceError, ManyRowsError, NoRowError
-from fastweb.postgres.results import Result, rows_affected, shortened
+from fastweb.postgres.results import Result, RowError, rows_affected, shortened
 from fastweb.testclient import TestClient
+from tests.postgres.running import run
+from tests.postgres.servers import Postgres
 
 ROWS = [Record(id=1, name="a"), Record(id=2, name="b")]
 
@@ -209,3 +215,147 @@ def test_a_handler_returns_them(endpoint: Callable[[], Any], expected: Any) -> N
         assert response.content == expected
     else:
         assert response.json() == expected
+
+
+# From a real server
+
+T = TypeVar("T")
+
+
+def ask(server: Postgres, question: Callable[[Connection], Awaitable[T]]) -> T:
+    async def main() -> T:
+        connection = await connect(server.dsn)
+        try:
+            return await question(connection)
+        finally:
+            await connection.close()
+
+    return run(main())
+
+
+class Sort(enum.Enum):
+    A = "a"
+    B = "b"
+
+
+class Inner(msgspec.Struct):
+    numbers: list[int]
+    at: datetime.datetime
+
+
+class Everything(msgspec.Struct):
+    i: int
+    t: str
+    f: float
+    n: Decimal
+    ok: bool
+    u: UUID
+    d: datetime.date
+    at: datetime.datetime
+    raw: bytes
+    doc: Inner
+    items: tuple[int, ...]
+    sort: Sort
+    price: float
+    none: str | None
+
+
+EVERYTHING = """
+    SELECT 7::int8 AS i, 'é' AS t, 1.5::float4 AS f, 2.50::numeric AS n, true AS ok,
+        '6ba7b810-9dad-11d1-80b4-00c04fd430c8'::uuid AS u, '2026-02-03'::date AS d,
+        '2026-02-03 04:05:06+00'::timestamptz AS at, '\\x00ff'::bytea AS raw,
+        '{"numbers": [1, 2], "at": "2026-01-01T00:00:00Z"}'::jsonb AS doc, '{3,4}'::int4[] AS items,
+        'b' AS sort, 9.75::numeric AS price, NULL AS none
+"""
+
+
+def test_a_class_of_every_type(any_postgres: Postgres) -> None:
+    utc = datetime.UTC
+    expected = Everything(
+        i=7,
+        t="é",
+        f=1.5,
+        n=Decimal("2.50"),
+        ok=True,
+        u=UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
+        d=datetime.date(2026, 2, 3),
+        at=datetime.datetime(2026, 2, 3, 4, 5, 6, tzinfo=utc),
+        raw=b"\x00\xff",
+        doc=Inner([1, 2], datetime.datetime(2026, 1, 1, tzinfo=utc)),
+        items=(3, 4),
+        sort=Sort.B,
+        price=9.75,
+        none=None,
+    )
+
+    async def question(connection: Connection) -> None:
+        assert await connection.fetch(Everything, EVERYTHING) == [expected]
+        assert await connection.fetch_one(Everything, EVERYTHING) == expected
+        document = await connection.fetch_json(EVERYTHING)
+        assert msgspec.json.decode(document, type=list[dict[str, Any]])[0].keys() == set(
+            Everything.__struct_fields__
+        )
+        assert msgspec.json.decode(
+            await connection.fetch_json(EVERYTHING, one=True), type=Everything, strict=False
+        ) == msgspec.structs.replace(expected)
+        assert await connection.fetch_json("SELECT 1 WHERE false", one=True) == b"null"
+
+    ask(any_postgres, question)
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int = 5
+
+
+def test_many_rows_in_many_pieces(postgres: Postgres) -> None:
+    """More than one read takes: rows are cut anywhere."""
+    sql = "SELECT i AS x, i * 2 AS y, repeat('é', i % 700) AS text FROM generate_series(1, 5000) i"
+
+    async def question(connection: Connection) -> None:
+        rows = await connection.fetch(sql)
+        assert [row.x for row in rows] == list(range(1, 5001))
+        assert all(row["text"] == "é" * (row.x % 700) for row in rows)
+        assert msgspec.json.decode(await connection.fetch_json(sql)) == [dict(row) for row in rows]
+        points = await connection.fetch(Point, "SELECT i AS x, i * 2 AS y FROM generate_series(1, 5000) i")
+        assert points == [Point(row.x, row.y) for row in rows]
+
+    ask(postgres, question)
+
+
+def test_a_row_that_does_not_fit_is_one_query_s_failure(postgres: Postgres) -> None:
+    async def question(connection: Connection) -> None:
+        sql = "SELECT CASE WHEN i < 500 THEN i END AS x FROM generate_series(1, 1000) i"
+        for _ in range(2):
+            with pytest.raises(RowError, match=r"Point\.x is int, and the column 'x' of row 500 is NULL"):
+                await connection.fetch(Point, sql)
+            with pytest.raises(RowError, match="Point has no field for the column 'z'"):
+                await connection.fetch(Point, "SELECT 1 AS x, 2 AS z")
+            with pytest.raises(RowError, match="two columns are named 'a'"):
+                await connection.fetch_json("SELECT 1 AS a, 2 AS a")
+            assert await connection.fetch_value("SELECT 1") == 1
+            assert await connection.fetch(int, "SELECT generate_series(1, 3)") == [1, 2, 3]
+
+    ask(postgres, question)
+
+
+def test_results_of_a_server(postgres: Postgres) -> None:
+    async def question(connection: Connection) -> None:
+        await connection.execute("CREATE TEMPORARY TABLE kept (id int PRIMARY KEY, name text)")
+        result = await connection.exec("INSERT INTO kept VALUES ($1, $2), (2, NULL)", 1, "a")
+        assert (result.rowcount, result.status, result.all()) == (2, "INSERT 0 2", [])
+        assert (await connection.exec("SELECT id FROM kept WHERE false")).keys() == ("id",)
+        result = await connection.exec("SELECT * FROM kept ORDER BY id")
+        assert (result.rowcount, result.keys(), result.scalars()) == (2, ("id", "name"), [1, 2])
+        with pytest.raises(ManyRowsError, match=r"SELECT \* FROM kept ORDER BY id"):
+            result.one()
+        with pytest.raises(NoRowError, match="SELECT 1 FROM kept WHERE id = "):
+            (await connection.exec("SELECT 1 FROM kept WHERE id = $1", 9)).one()
+        result = await connection.exec("UPDATE kept SET name = 'b' RETURNING id, name")
+        assert (result.rowcount, result.mappings()) == (
+            2,
+            [{"id": 1, "name": "b"}, {"id": 2, "name": "b"}],
+        )
+
+    ask(postgres, question)
