@@ -331,6 +331,11 @@ class BaseSession:
         """Whether nothing is asked that was not answered."""
         return self.holds == 0 and not (self.in_flight or self.held or self._waiting)
 
+    @property
+    def described_first(self) -> set:
+        """Those of them that wait until their text is described: always the same set."""
+        return self._waiting
+
     def reset(self) -> None:
         """Write what forgets the state that was left behind, although nobody asks anything."""
         if self.reset_first is not None and self.lost is None:

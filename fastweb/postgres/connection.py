@@ -96,14 +96,6 @@ class Connection:
 
     def __init__(self, session: Session, shared: Shared) -> None:
         options = session.options
-        self.options = options
-        self.session = session
-        self.shared = shared
-        self._timeout = options.command_timeout
-        self._listeners: dict[str, list[Listener]] = {}
-        self._notice_listeners: list[Callable[[Connection, PostgresLogMessage], object]] = []
-        #: Called with the connection when it has ended.
-        self.on_lost: Callable[[Connection], object] | None = None
         loop = asyncio.get_running_loop()
         protocol = Protocol(
             loop,
@@ -114,8 +106,7 @@ class Connection:
             max_message=options.message_size,
             notices=options.notices,
         )
-        self.protocol = protocol
-        self._query = protocol.query
+        self._set_up(session, shared, protocol)
         protocol.process_id = session.process_id
         protocol.parameters.update(session.parameters)
         protocol.notices.extend(session.notices)
@@ -124,6 +115,19 @@ class Connection:
         protocol.end_listener = self._ended
         protocol.send_cancel = self.cancel
         session.hand_over(cast(asyncio.Protocol, protocol))
+
+    def _set_up(self, session: Session, shared: Shared, protocol: Protocol) -> None:
+        """What each has who is lent the connection (`fastweb.postgres.leases.PooledConnection`)."""
+        self.options = session.options
+        self.session = session
+        self.shared = shared
+        self.protocol = protocol
+        self._query = protocol.query
+        self._timeout = session.options.command_timeout
+        self._listeners: dict[str, list[Listener]] = {}
+        self._notice_listeners: list[Callable[[Connection, PostgresLogMessage], object]] = []
+        #: Called with the connection when it has ended.
+        self.on_lost: Callable[[Connection], object] | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed else f"{len(self.protocol.in_flight)} in flight"

@@ -42,16 +42,7 @@ class PooledConnection(Connection):
 
     def __init__(self, slot: Slot, lease: Lease) -> None:
         own = slot.connection
-        protocol = own.protocol
-        self.options = own.options
-        self.session = own.session
-        self.shared = own.shared
-        self.protocol = protocol
-        self.on_lost = None
-        self._query = protocol.query
-        self._timeout = own._timeout
-        self._listeners = {}
-        self._notice_listeners = []
+        self._set_up(own.session, own.shared, own.protocol)
         self._lease = lease
 
     async def listen(self, channel: str, callback: Listener) -> None:

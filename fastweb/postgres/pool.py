@@ -305,10 +305,12 @@ class PgPool:
             InterfaceError: it begins or ends a transaction, or is a COPY; or as below.
             Exception: as of `Connection.fetch`.
         """
-        if type(sql) is str:
+        if isinstance(sql, str):
             operation = Operation(self._reading, QUERY, sql, args, records_sink())
-        else:
+        elif args and isinstance(args[0], str):
             operation = Operation(self._reading, QUERY, args[0], args[1:], class_sink(sql))
+        else:
+            raise _no_sql(sql)
         answer: Answer[Any] = self._ask(operation, timeout, share)
         return answer
 
@@ -326,10 +328,12 @@ class PgPool:
         self, sql: Any, /, *args: Any, timeout: float | None = None, share: bool | None = None
     ) -> Answer[Any]:
         """The first row, None where there is none: as `fetch`."""
-        if type(sql) is str:
+        if isinstance(sql, str):
             operation = Operation(self._reading, QUERY, sql, args, one_sink())
-        else:
+        elif args and isinstance(args[0], str):
             operation = Operation(self._reading, QUERY, args[0], args[1:], one_sink(sql))
+        else:
+            raise _no_sql(sql)
         answer: Answer[Any] = self._ask(operation, timeout, share)
         return answer
 
@@ -447,13 +451,13 @@ class PgPool:
         now = 0.0
         for slot in self._free:
             flight = slot.flight
-            count = len(flight)
+            count = len(flight) + len(slot.coming)
             if not count:
                 return slot
             if count < least:
                 if not now:
                     now = self._loop.time()
-                if now - flight[0].started < LONG:
+                if not flight or now - flight[0].started < LONG:
                     if count < ENOUGH:
                         return slot
                     best = slot
@@ -661,7 +665,7 @@ class PgPool:
         line = self._reading
         flight = slot.flight
         session = slot.session
-        while len(flight) < ENOUGH and (reader := line.first()) is not None:
+        while len(flight) + len(slot.coming) < ENOUGH and (reader := line.first()) is not None:
             if flight and now - flight[0].started > LONG:
                 return
             line.pop(reader)
@@ -934,6 +938,10 @@ class PgPool:
 
 def _none(_operation: Operation) -> None:
     return None
+
+
+def _no_sql(found: object) -> TypeError:
+    return TypeError(f"expected SQL as a str, or a class and then SQL, got {found!r:.100}")
 
 
 def _reads_of(slot: Slot) -> int:

@@ -70,6 +70,7 @@ class Slot:
     """
 
     __slots__ = (
+        "coming",
         "connection",
         "dirty",
         "flight",
@@ -90,6 +91,8 @@ class Slot:
         self.session = session
         #: The operations on their way.
         self.flight: Any = session.in_flight
+        #: Those that will be, when their text is described.
+        self.coming: Any = session.described_first
         #: A Holding, the Operation that has it for itself, or the Future of a lease that has just got it;
         #: False while it is leaving.
         self.holder: Any = None
@@ -141,6 +144,9 @@ class Slot:
         session.marker = None
         if session.lost is not None:
             return False
+        if first := getattr(session, "first", None):
+            # A transaction that was begun, and for which nothing was asked.
+            first.clear()
         if self.is_idle and session.transaction_status == "I":
             self._clean()
             return True

@@ -125,6 +125,8 @@ def kind_of(sql: str) -> Kind:
     """
     kind = _kept.get(sql)
     if kind is None:
+        if not isinstance(sql, str):
+            raise TypeError(f"expected SQL as a str, got {sql!r:.100}")
         if len(sql) > MOST_LOOKED_AT:
             return _kind_of_long(sql)
         kind = _worst(sql)

@@ -30,7 +30,7 @@ from fastweb.postgres.leases import PooledConnection
 from fastweb.postgres.pool import PgPool
 from fastweb.postgres.protocol import Protocol
 from tests.postgres.running import run
-from tests.postgres.servers import OwnPostgres, Postgres, free_port
+from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres, free_port
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop] | None] = {
     "asyncio": None,
@@ -926,5 +926,45 @@ def test_statistics(postgres: Postgres) -> None:
             assert stats.as_dict()["size"] == stats.size
             assert "PgPool of" in repr(pool)
             assert "open" in repr(pool)
+
+    run(main())
+
+
+def test_what_is_no_sql(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn) as pool:
+            asks: list[Callable[[], Any]] = [
+                lambda: pool.fetch(5),  # type: ignore[call-overload]
+                lambda: pool.fetch(dict, 5),  # type: ignore[call-overload]
+                lambda: pool.fetch_one(dict),  # type: ignore[call-overload]
+                lambda: pool.execute(b"SELECT 1"),  # type: ignore[arg-type]
+            ]
+            for ask in asks:
+                with pytest.raises(TypeError, match=r"expected (SQL|str)"):
+                    await ask()
+
+    run(main())
+
+
+def test_many_tasks_with_a_text_that_is_new(postgres: Postgres) -> None:
+    """All wait for one description, and are spread all the same."""
+
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 3) as pool:
+            answers = await asyncio.gather(*[pool.fetch_value("SELECT $1::int + 1", n) for n in range(2000)])
+            assert answers == [n + 1 for n in range(2000)]
+
+    run(main())
+
+
+def test_through_a_pooler(pgbouncer: PgBouncer) -> None:
+    async def main() -> None:
+        async with PgPool(pgbouncer.dsn, 1, 4) as pool:
+            answers = await asyncio.gather(*[pool.fetch_value("SELECT $1::int", n) for n in range(200)])
+            assert answers == [*range(200)]
+            async with pool.acquire() as connection:
+                await connection.execute("BEGIN")
+                assert await connection.fetch_value("SELECT 1") == 1
+                await connection.execute("COMMIT")
 
     run(main())
