@@ -1,9 +1,9 @@
 """Opening a session: which host, which address, with or without TLS, and what to say when none of them is it.
 
 `open_session` tries host by host and address by address until one is ready for queries and is what
-`target_session_attrs` asks for. A server that refuses the user is the last one that is asked, as in libpq:
-the next would refuse as well, and a password is not shown around. Whatever else goes wrong, the next address
-may do.
+`target_session_attrs` asks for. A server that refuses the user, that this client refuses, or that
+breaks the protocol is the last one that is asked, as in libpq: a password is not shown around. Where nobody
+answers, TLS fails, or the server closes or is starting up, the next address is tried.
 
 Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
 """
@@ -232,7 +232,7 @@ async def open_channel(
                     " is older than PostgreSQL 17, or what is there is something else"
                 )
             )
-        return channel, tls.getpeercert(binary_form=True)
+        return channel, tls.getpeercert(binary_form=True) or b""
     except BaseException as error:
         channel.close()
         if isinstance(error, ClosedBefore):
@@ -377,6 +377,8 @@ def _explain(error: PostgresError, address: Address, options: Options) -> None:
     advice = ADVICE.get(error.sqlstate or "")
     text = f"{_place(address, options)}: {_line(error.message or '')}"
     error.args = (f"{text}; {advice}" if advice else text,)
+    error.detail = error.detail and _line(error.detail)
+    error.hint = error.hint and _line(error.hint)
 
 
 def _refusal(error: OSError, address: Address) -> str:
