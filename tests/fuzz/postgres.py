@@ -1,14 +1,27 @@
-"""What a PostgreSQL server says, fuzzed: values, rows."""
+"""What a PostgreSQL server says, fuzzed: values, rows, the answers of a session, and how one begins."""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from tests.postgres import backend as b
 
-__all__ = ["rows", "rows_seeds", "values", "values_seeds"]
+__all__ = [
+    "rows",
+    "rows_seeds",
+    "session",
+    "session_seeds",
+    "startup",
+    "startup_seeds",
+    "values",
+    "values_seeds",
+]
 
 
 def _codecs() -> list[Any]:
@@ -138,3 +151,279 @@ def rows_seeds() -> Iterator[bytes]:
     yield b.data_row([None] * 5)
     yield b.data_row(good[:2])
     yield b.data_row([b"", *good[1:]])
+
+
+class _Transport(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def set_protocol(self, protocol: Any) -> None:
+        pass
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+
+async def _turns() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def _error(error: BaseException) -> str:
+    """An error that a client may be given; any other is a finding."""
+    from fastweb.postgres import errors as e
+    from fastweb.postgres.auth import AuthenticationRefused
+    from fastweb.postgres.channel import ClosedBefore
+
+    due = (e.PostgresError, e.InterfaceError, e.ProtocolError, ConnectionError, TimeoutError, ValueError)
+    if isinstance(error, (*due, ClosedBefore, AuthenticationRefused)):
+        return f"{type(error).__name__}: {error}"
+    raise error
+
+
+ONE_ROW = "select id, name from things where id = $1"
+ROWS = "select id, name from things"
+INSERT = "insert into things values ($1, $2)"
+
+
+def _ask(connection: Any, which: int) -> list[Any]:
+    """Some of what can be asked, all at once."""
+    asked: list[Any] = []
+    if which & 1:
+        asked.append(connection.fetch(ROWS))
+    if which & 2:
+        asked.append(connection.fetch_one(ONE_ROW, 1))
+    if which & 4:
+        asked.append(connection.execute(INSERT, 1, "one"))
+    if which & 8:
+        asked.append(connection.execute_many(INSERT, [(1, "one"), (2, None), (3, "three")]))
+    if which & 16:
+        asked.append(connection.fetch_json(ROWS))
+    if which & 32:
+        asked.append(connection.execute("set x = 1; select 2"))
+    if which & 64:
+        asked.append(connection.exec(ROWS))
+    if which & 128:
+        asked.append(connection.fetch(ROWS))
+        asked[-1].cancel()
+    return asked
+
+
+def _connection(loop: asyncio.AbstractEventLoop) -> tuple[Any, _Transport]:
+    from fastweb.postgres.connection import Connection, Shared
+    from fastweb.postgres.options import Options
+
+    transport = _Transport()
+    session: Any = SimpleNamespace(
+        options=Options(message_size=1 << 20),
+        address="server",
+        process_id=4711,
+        secret_key=b"key!",
+        parameters={},
+        notices=[],
+        hand_over=lambda protocol: protocol.connection_made(transport),
+    )
+
+    async def make() -> Connection:
+        return Connection(session, Shared())
+
+    connection = loop.run_until_complete(make())
+    # A CancelRequest would go to a server that there is not.
+    connection.protocol.send_cancel = None
+    return connection, transport
+
+
+def session() -> Callable[[bytes], object]:
+    """A connection that is ready. The first byte says how the rest is cut, the second what is asked."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    raised: list[object] = []
+    loop.set_exception_handler(lambda _loop, context: raised.append(context))
+
+    def run(data: bytes) -> object:
+        size = (data[0] if data else 0) or max(len(data), 1)
+        connection, transport = _connection(loop)
+        protocol = connection.protocol
+        asked = _ask(connection, data[1] if len(data) > 1 else 1)
+        loop.run_until_complete(_turns())
+        for at in range(2, len(data), size):
+            if transport.closed:
+                break
+            protocol.data_received(data[at : at + size])
+            if at % 16 == 2:
+                loop.run_until_complete(_turns())
+        loop.run_until_complete(_turns())
+        protocol.connection_lost(None)
+        loop.run_until_complete(_turns())
+        assert not raised, raised
+        found: list[object] = []
+        for operation in asked:
+            assert operation.done(), operation
+            if operation.cancelled():
+                found.append("cancelled")
+            elif (error := operation.exception()) is not None:
+                found.append(_error(error))
+            else:
+                found.append(repr(operation.result()))
+        notices = [str(notice) for notice in protocol.notices]
+        return found, b"".join(transport.written), transport.closed, notices, dict(connection.parameters)
+
+    return run
+
+
+class _Server:
+    """Answers what a client has written, as a good server would."""
+
+    def __init__(self) -> None:
+        self.sql: dict[bytes, bytes] = {}
+        self.bound = b""
+
+    def answer(self, written: bytes) -> bytes:
+        return b"".join(self.one(message[:1], message[5:]) for message in b.split(written))
+
+    def one(self, kind: bytes, body: bytes) -> bytes:
+        columns, row = [("id", b.INT4), ("name", b.TEXT)], b.data_row([struct.pack("!i", 1), b"one"])
+        name = body.split(b"\0")[0]
+        if kind == b"P":
+            self.sql[name] = body.split(b"\0")[1]
+            return b.parse_complete()
+        if kind == b"D":
+            sql = self.sql[body[1:-1]]
+            if sql == INSERT.encode():
+                return b.parameter_description([b.INT4, b.TEXT]) + b.no_data()
+            oids = [b.INT4] if b"$1" in sql else []
+            return b.parameter_description(oids) + b.row_description(columns)
+        if kind == b"B":
+            self.bound = self.sql[body.split(b"\0")[1]]
+            return b.bind_complete()
+        if kind == b"E":
+            if self.bound == INSERT.encode():
+                return b.command_complete("INSERT 0 1")
+            return row * (1 if b"$1" in self.bound else 3) + b.command_complete("SELECT 3")
+        if kind == b"Q":
+            if b"pg_backend_pid" in body:
+                described = b.row_description([("pg_backend_pid", b.INT4)])
+                return (
+                    described + b.data_row([b"4711"]) + b.command_complete("SELECT 1") + b.ready_for_query()
+                )
+            described = (
+                b.row_description([("two", b.INT4)]) + b.data_row([b"2"]) + b.command_complete("SELECT 1")
+            )
+            return b.command_complete("SET") + described + b.ready_for_query()
+        return {b"S": b.ready_for_query(), b"C": b.close_complete()}.get(kind, b"")
+
+
+def session_seeds() -> Iterator[bytes]:
+    """What a good server answers, as it is recorded here; and some of what it may say in between."""
+    loop = asyncio.new_event_loop()
+    asides = deque([b.notice_response(), b.parameter_status("x", "y"), b.notification_response()])
+    for which in (1, 2, 4, 8, 16, 32, 64, 128 | 1, 7, 24, 127):
+        connection, transport = _connection(loop)
+        server, said = _Server(), b""
+        asked = _ask(connection, which)
+        for _ in range(20):
+            loop.run_until_complete(_turns())
+            written = b"".join(transport.written)
+            transport.written.clear()
+            answer = server.answer(written)
+            said += answer
+            if answer:
+                connection.protocol.data_received(answer)
+        assert all(operation.done() for operation in asked), which
+        connection.protocol.connection_lost(None)
+        yield bytes([0, which]) + said
+        asides.rotate()
+        yield bytes([7, which]) + asides[0] + said + b.error_response()
+        messages = b.split(said)
+        failed = [*messages[:-2], b.error_response("23505", C="x"), messages[-1]]
+        yield bytes([64, which]) + b"".join(failed)
+    loop.close()
+
+
+def startup() -> Callable[[bytes], object]:
+    """A handshake, with a password at hand. The first byte says how the rest is cut."""
+    from fastweb.postgres.channel import Channel
+    from fastweb.postgres.handshake import Handshake
+    from fastweb.postgres.options import Host, Options
+
+    loop: Any = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    # The same nonce each time; and no threads.
+    secrets.token_bytes = lambda nbytes=None: bytes(nbytes or 0)
+    options = Options(user="ann", database="things", password="secret", scram_iterations=5000)
+
+    async def at_once(_executor: Any, function: Any, *args: Any) -> Any:
+        return function(*args)
+
+    loop.run_in_executor = lambda *args: loop.create_task(at_once(*args))
+    raised: list[object] = []
+    loop.set_exception_handler(lambda _loop, context: raised.append(context))
+
+    def run(data: bytes) -> object:
+        size = (data[0] if data else 0) or max(len(data), 1)
+        transport = _Transport()
+        channel = Channel(loop)
+        channel.connection_made(transport)
+        task = loop.create_task(Handshake(channel, options, Host(), None).run())
+        loop.run_until_complete(_turns())
+        for at in range(1, len(data), size):
+            channel.data_received(data[at : at + size])
+            if at % 64 == 1:
+                loop.run_until_complete(_turns())
+        channel.eof_received()
+        for _ in range(100):
+            loop.run_until_complete(_turns())
+            if task.done():
+                break
+        channel.connection_lost(None)
+        assert task.done(), "it hangs"
+        assert not raised, raised
+        error = task.exception()
+        found = repr(task.result()) if error is None else _error(error)
+        return found, b"".join(transport.written)
+
+    return run
+
+
+def startup_seeds() -> Iterator[bytes]:
+    rest = (
+        b.parameter_status("server_version", "15.4")
+        + b.parameter_status("client_encoding", "UTF8")
+        + b.backend_key_data()
+        + b.ready_for_query()
+    )
+    yield b"\0" + b.authentication() + rest
+    yield b"\1" + b.authentication(3) + b.authentication() + rest
+    yield b"\5" + b.authentication(5, b"salt") + b.notice_response() + b.authentication() + rest
+    yield b"\0" + b.negotiate_protocol_version() + b.authentication() + rest
+    yield b"\0" + b.error_response("28P01", "wrong", "FATAL", H="try again")
+    # The nonce is 18 zero bytes, in base64.
+    first = b"r=" + b"A" * 24 + b"xyz,s=c2FsdA==,i=4096"
+    sasl = b.authentication(10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0") + b.authentication(11, first)
+    yield b"\0" + sasl
+    yield b"\0" + sasl + b.authentication(12, b"v=" + b"A" * 43 + b"=") + b.authentication() + rest

@@ -46,7 +46,8 @@ class Case:
     then: "on" (as if nothing had been), "close", "reset", "silence" (until the client closes), or "flood"
         (`say` again and again, until the client closes).
     expect: what may become of the query: "protocol" (ProtocolError), "lost" (ConnectionLostError), "connect"
-        (ConnectError or what it is made of), "server" (PostgresError), "timeout", "value" (the rows).
+        (ConnectError), "server" (PostgresError), "interface" (InterfaceError), "timeout", "data" (ValueError:
+        a value that is none), "value" (the rows).
     """
 
     name: str
@@ -79,6 +80,8 @@ class Hostile:
     sslmode: str = "disable"
     port: int = 0
     connected: int = 0
+    #: Bytes of the latest connection.
+    sent: int = 0
     cancelled: int = 0
     #: Good answers by the client's message; tests may put in their own.
     rows: int = len(ROWS)
@@ -228,6 +231,7 @@ class Conversation:
             if self.server.piece:
                 await asyncio.sleep(0)
         self.sent += len(data)
+        self.server.sent = self.sent
         if limit is not None and self.sent >= limit:
             self.end(self.server.reset)
 
@@ -242,7 +246,7 @@ class Conversation:
 
 def _ends_in_error(said: bytes) -> bool:
     """Whether the last of whole messages is an ErrorResponse."""
-    return said[:1] in b"DE" and b.split(said)[-1][:1] == b"E"
+    return said[:1] in (b"D", b"E") and b.split(said)[-1][:1] == b"E"
 
 
 def _formats(body: bytes) -> tuple[int, ...]:

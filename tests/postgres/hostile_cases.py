@@ -28,7 +28,7 @@ def _lengths() -> list[Case]:
         "startup": lambda length: b.message(b"R", b"\0\0\0\0", length),
     }
     for at, make in messages.items():
-        broken = "connect" if at == "startup" else "protocol"
+        broken = "connect protocol" if at == "startup" else "protocol"
         lost = "connect" if at == "startup" else "lost"
         found += [
             Case(f"length {length} at {at}", at, make(length), broken, then="silence")
@@ -57,14 +57,15 @@ def _rows() -> list[Case]:
         say = b.message(b"D", body)
         return Case(f"row: {name}", "E", say, "protocol", then="silence")
 
-    def columns(name: str, body: bytes) -> Case:
+    def columns(name: str, body: bytes, expect: str = "protocol") -> Case:
         say = b.parameter_description() + b.message(b"T", body)
-        return Case(f"columns: {name}", "D", say, "protocol", then="silence")
+        return Case(f"columns: {name}", "D", say, expect, then="on")
 
     def parameters(name: str, body: bytes) -> Case:
         say = b.message(b"t", body) + b.row_description(COLUMNS)
         return Case(f"parameters: {name}", "D", say, "protocol", then="silence")
 
+    text = b"name\0" + struct.pack("!IhIhih", 0, 0, b.TEXT, -1, -1, 0)
     field = b"id\0" + struct.pack("!IhIhih", 0, 0, b.INT4, 4, -1, 0)
     return [
         row("empty", b""),
@@ -84,18 +85,20 @@ def _rows() -> list[Case]:
         row("an int4 of 3 bytes", struct.pack("!h", 2) + struct.pack("!i", 3) + b"\0\0\1" + one),
         row("an int4 of 8 bytes", struct.pack("!h", 2) + struct.pack("!i", 8) + b"\0" * 8 + one),
         row("an int4 of 0 bytes", struct.pack("!h", 2) + struct.pack("!i", 0) + one),
-        row("no UTF-8", struct.pack("!h", 2) + one + struct.pack("!i", 2) + b"\xff\xfe"),
-        row("half a UTF-8 character", struct.pack("!h", 2) + one + struct.pack("!i", 1) + b"\xc3"),
         columns("empty", b""),
         columns("a negative count", struct.pack("!h", -1) + field),
         columns("more than there are", struct.pack("!h", 2) + field),
         columns("fewer than there are", struct.pack("!h", 1) + field + field),
         columns("the greatest count", struct.pack("!h", 32767) + field),
-        columns("more than a table may have", struct.pack("!h", 1700) + field * 1700),
+        columns("more than a table may have", struct.pack("!h", 1700) + field * 1700, "protocol value"),
         columns("a name that does not end", struct.pack("!h", 1) + b"id"),
         columns("cut in a field", struct.pack("!h", 1) + field[:-1]),
-        columns("a name that is no UTF-8", struct.pack("!h", 1) + b"\xff" + field),
-        columns("a format that there is not", struct.pack("!h", 1) + field[:-2] + struct.pack("!h", 7)),
+        columns("a name that is no UTF-8", struct.pack("!h", 2) + b"\xff" + field + text, "protocol value"),
+        columns(
+            "an unknown format",
+            struct.pack("!h", 2) + field[:-2] + struct.pack("!h", 7) + text,
+            "protocol value",
+        ),
         parameters("empty", b""),
         parameters("more than there are", struct.pack("!h", 3) + struct.pack("!I", 23)),
         parameters("fewer than there are", struct.pack("!h", 0) + struct.pack("!I", 23)),
@@ -192,7 +195,7 @@ def _order() -> list[Case]:
             "a fatal error, and silence",
             "E",
             b.error_response("57P01", severity="FATAL"),
-            "server lost",
+            "server lost timeout",
             then="silence",
         ),
         Case("a notice", "E", b.notice_response(), "value", good="after", then="on"),
@@ -244,6 +247,10 @@ def _between(message: bytes) -> bytes:
     return message.join(binary_row(*row) for row in ROWS) + b.command_complete()
 
 
+def _text(text: bytes) -> bytes:
+    return b.data_row([b"\0\0\0\1", text]) + b.command_complete()
+
+
 def _ends() -> list[Case]:
     """Silence, floods, and ends."""
     half = binary_row(1, "one")[:9]
@@ -252,12 +259,14 @@ def _ends() -> list[Case]:
         *[Case(f"silence at {at}", at, b"", "timeout", then="silence") for at in ("P", "D", "B", "E", "S")],
         *[Case(f"closed at {at}", at, b"", "lost") for at in ("P", "D", "B", "E", "S")],
         *[Case(f"reset at {at}", at, b"", "lost", then="reset") for at in ("P", "E", "S")],
-        Case("silence at start-up", "startup", b"", "connect timeout", then="silence"),
+        Case("silence at start-up", "startup", b"", "connect protocol timeout", then="silence"),
         Case("closed at start-up", "startup", b"", "connect"),
         Case("reset at start-up", "startup", b"", "connect", then="reset"),
         Case("half a row, and silence", "E", half, "timeout", then="silence"),
         Case("half a row, and closed", "E", half, "lost"),
         Case("half a length, and silence", "E", b"D\0\0", "timeout", then="silence"),
+        Case("a row that is no UTF-8", "E", _text(b"\xff\xfe"), "data", then="on"),
+        Case("half a UTF-8 character", "E", _text(b"\xc3"), "data", then="on"),
         Case("a huge row announced, and silence", "E", huge, "timeout protocol", then="silence"),
         Case("notices without end", "E", b.notice_response("x" * 200) * 50, "timeout", then="flood"),
         Case(
@@ -278,7 +287,7 @@ def _ends() -> list[Case]:
             "notices without end at start-up",
             "startup",
             b.notice_response("x" * 200) * 50,
-            "connect timeout",
+            "connect protocol timeout",
             then="flood",
         ),
     ]
@@ -287,7 +296,7 @@ def _ends() -> list[Case]:
 def _start_up() -> list[Case]:
     """What is said to a StartupMessage."""
 
-    def case(name: str, say: bytes, expect: str = "connect", then: str = "silence") -> Case:
+    def case(name: str, say: bytes, expect: str = "protocol connect", then: str = "silence") -> Case:
         return Case(f"start-up: {name}", "startup", say, expect, then=then)
 
     ok = b.authentication()
@@ -321,7 +330,7 @@ def _start_up() -> list[Case]:
         case(
             "an error of protocol 2",
             b"EFATAL: sorry, too many clients already\n\0",
-            "connect server",
+            "connect protocol server",
             "close",
         ),
         case("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
@@ -332,14 +341,26 @@ def _start_up() -> list[Case]:
         case(
             "an integer_datetimes that is off",
             ok + b.parameter_status("integer_datetimes", "off") + b.ready_for_query(),
-            "connect value",
+            "connect protocol value timeout",
             "silence",
         ),
-        case("in a failed transaction", ok + b.ready_for_query(b"E"), "connect value timeout", "silence"),
+        case(
+            "in a failed transaction",
+            ok + b.ready_for_query(b"E"),
+            "connect protocol value timeout",
+            "silence",
+        ),
     ]
 
 
-CASES: list[Case] = [*_lengths(), *_rows(), *_order(), *_ends(), *_start_up()]
+#: By what they have in common.
+CASES: dict[str, list[Case]] = {
+    "lengths": _lengths(),
+    "rows": _rows(),
+    "order": _order(),
+    "ends": _ends(),
+    "start-up": _start_up(),
+}
 
 
 def matrix() -> list[Case]:
