@@ -178,6 +178,29 @@ cdef extern from *:
     object int_of_16 "fastweb_int_of_16"(const char *text)
 
 
+cdef extern from *:
+    """
+    static inline PyObject *fastweb_text(const char *text, Py_ssize_t size) {
+        unsigned long long word, high = 0;
+        Py_ssize_t i = 0;
+        for (; i + 8 <= size; i += 8) {
+            memcpy(&word, text + i, 8);
+            high |= word;
+        }
+        for (; i < size; i++)
+            high |= (unsigned char)text[i];
+        if (size < 2 || (high & 0x8080808080808080ULL))
+            return PyUnicode_DecodeUTF8(text, size, NULL);
+        PyObject *made = PyUnicode_New(size, 127);
+        if (made != NULL)
+            memcpy(PyUnicode_1BYTE_DATA(made), text, size);
+        return made;
+    }
+    """
+    # UTF-8. PERF: most of it is short and ASCII, which needs no decoder.
+    str utf8 "fastweb_text"(const char *text, Py_ssize_t size)
+
+
 # Put a value into an instance's slot that is empty.
 cdef inline void fill_slot(object instance, Py_ssize_t offset, object value) noexcept:
     Py_INCREF(value)

@@ -33,7 +33,6 @@ from fastweb._speedups.writer import Writer
 
 if cython.compiled:
     from cython.cimports.cpython.long import PyLong_AsLongLongAndOverflow
-    from cython.cimports.cpython.unicode import PyUnicode_DecodeUTF8
     from cython.cimports.fastweb._speedups import capi
     from cython.cimports.fastweb._speedups.pg_wire import (
         Output,
@@ -170,9 +169,18 @@ def whole(value: Any, name: str, least: cython.longlong, most: cython.longlong) 
 def text_at(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> str:
     """UTF-8; a UnicodeDecodeError is a ValueError: a server whose database has no encoding sends anything."""
     if cython.compiled:
-        text: str = PyUnicode_DecodeUTF8(capi.text_of(data) + at, end - at, cython.NULL)
+        text: str = capi.utf8(capi.text_of(data) + at, end - at)
         return text
     return str(data[at:end], "utf-8")
+
+
+@cython.cfunc
+@cython.inline
+def part(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> bytes:
+    """Some of the bytes."""
+    if cython.compiled:
+        return capi.part(data, at, end)
+    return data[at:end]
 
 
 @cython.cfunc
@@ -544,7 +552,7 @@ class ByteaCodec(Codec):
 
     @cython.ccall
     def decode(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
-        return data[at:end]
+        return part(data, at, end)
 
 
 @cython.final
@@ -570,11 +578,14 @@ class UuidCodec(Codec):
         made: Any
         if cython.compiled:
             number = capi.int_of_16(capi.text_of(data) + at)
-            made = capi.new_instance(_UUID)
+            made = capi.allocated(_UUID)
             if _UUID_INT > 0 and _UUID_SAFE > 0:
-                # PERF: a UUID refuses to be set; this is what its __init__ does, past its checks.
+                # PERF: a UUID refuses to be set; this is what its __init__ does, past its checks. Nothing in it
+                # can lead back to it, and a thousand of them are not gone through again and again.
                 capi.fill_slot(made, _UUID_INT, number)
                 capi.fill_slot(made, _UUID_SAFE, _UNKNOWN)
+                if capi.is_tracked(made):
+                    capi.untrack(made)
                 return made
         else:
             number = _int_from_bytes(data[at:end], "big")
@@ -646,9 +657,13 @@ class JsonCodec(Codec):
 
     @cython.ccall
     def decode(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
-        document: bytes = data[self.begin(data, at, end) : end]
+        document: bytes = part(data, self.begin(data, at, end), end)
         try:
             return _from_json(document)
+        except UnicodeDecodeError:
+            raise
+        except RecursionError:
+            return self.too_deep()
         except msgspec.MsgspecError:
             return _from_long_numbers(document, self.name)
 
@@ -657,13 +672,20 @@ class JsonCodec(Codec):
         """The document as it is. It is gone through nevertheless, at a fifth of what decoding costs: one that
         is broken would break what stands around it, or, from a server that means it, add to that.
         """
-        document: bytes = data[self.begin(data, at, end) : end]
+        document: bytes = part(data, self.begin(data, at, end), end)
         try:
             _is_json(document)
-            document.decode()
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except RecursionError:
+            self.too_deep()
+        except msgspec.MsgspecError:
             raise WireError(f"a value of {self.name} is no JSON") from None
+        # It has not looked into strings.
+        document.decode()
         out.put(document)
+
+    @cython.cfunc
+    def too_deep(self) -> Any:
+        raise ValueError(f"the {self.name} is nested deeper than Python can follow") from None
 
 
 def _from_long_numbers(document: bytes, name: str) -> Any:
@@ -712,4 +734,4 @@ class UserCodec(Codec):
 
     @cython.ccall
     def decode(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
-        return self.decoder(text_at(data, at, end) if self.format == 0 else data[at:end])
+        return self.decoder(text_at(data, at, end) if self.format == 0 else part(data, at, end))
