@@ -179,7 +179,8 @@ def text_at(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> str:
 def part(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> bytes:
     """Some of the bytes."""
     if cython.compiled:
-        return capi.part(data, at, end)
+        some: bytes = capi.part(data, at, end)
+        return some
     return data[at:end]
 
 
@@ -580,8 +581,8 @@ class UuidCodec(Codec):
             number = capi.int_of_16(capi.text_of(data) + at)
             made = capi.allocated(_UUID)
             if _UUID_INT > 0 and _UUID_SAFE > 0:
-                # PERF: a UUID refuses to be set; this is what its __init__ does, past its checks. Nothing in it
-                # can lead back to it, and a thousand of them are not gone through again and again.
+                # PERF: a UUID refuses to be set; this is what its __init__ does, past its checks. Nothing in
+                # it can lead back to it, and a thousand of them are not gone through again and again.
                 capi.fill_slot(made, _UUID_INT, number)
                 capi.fill_slot(made, _UUID_SAFE, _UNKNOWN)
                 if capi.is_tracked(made):
@@ -698,8 +699,16 @@ def _from_long_numbers(document: bytes, name: str) -> Any:
     def number(text: str) -> int | Decimal:
         return int(text) if len(text) < 4300 else Decimal(text)
 
+    def constant(text: str) -> Any:
+        raise ValueError(text)  # NaN, which JSON has not
+
     try:
-        return json.loads(document, parse_int=number)
+        # As str: of bytes, it would look for other encodings.
+        return json.loads(document.decode(), parse_int=number, parse_constant=constant)
+    except UnicodeDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError(f"the {name} is nested deeper than Python can follow") from None
     except ValueError:
         raise WireError(f"a value of {name} is no JSON") from None
 

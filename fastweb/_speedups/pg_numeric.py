@@ -72,8 +72,6 @@ def _text(data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t, name: str)
     # Digits before the point: weight + 1 of base 10,000, those behind the last that is sent being 0. What
     # is behind the point and beyond the scale is not shown.
     before: cython.int = weight + 1 if weight >= 0 else 0
-    if before * 4 > _MOST_DIGITS + 4:
-        raise WireError(f"a value of {name} with {before * 4} digits")
     at += 8
     i: cython.int
     digit: cython.int

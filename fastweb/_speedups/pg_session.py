@@ -223,6 +223,7 @@ class BaseSession:
     served = cython.declare(cython.longlong, visibility="readonly")
     statements = cython.declare(dict, visibility="readonly")
     _descriptions: dict
+    _types: Any
     _cache_size: cython.Py_ssize_t
     _max_message: cython.Py_ssize_t
     _names: cython.longlong
@@ -255,6 +256,7 @@ class BaseSession:
     ) -> None:
         self.loop = loop
         self.registry = registry
+        self._types = registry.version
         self.out = Output()
         self.transport: Any = None
         self.in_flight: Any = deque()
@@ -420,6 +422,8 @@ class BaseSession:
         if operation.dropped:
             return None
         if kind == _QUERY or kind == _BATCH or kind == _OPEN_PORTAL or kind == _PREPARE:
+            if self.registry.version != self._types:
+                self._forget_types()
             statement: Any = operation.statement
             if statement is None:
                 found = self.statements.get(operation.sql)
@@ -473,6 +477,18 @@ class BaseSession:
             self.owner.ready()
 
     # Statements.
+
+    @cython.cfunc
+    def _forget_types(self) -> object:
+        """A codec that statements have may be another now: describe them anew."""
+        self._types = self.registry.version
+        self._descriptions.clear()
+        known: list = list(self.statements.values())
+        for each in known:
+            old: Statement = each
+            if not old.describing:
+                self.forget(old.sql)
+        return None
 
     @cython.cfunc
     def _new_statement(self, sql: str) -> Statement:

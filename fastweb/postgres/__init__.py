@@ -16,40 +16,69 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastweb.postgres.bitstring import BitString
     from fastweb.postgres.connection import Connection, connect
     from fastweb.postgres.errors import *  # noqa: F403
+    from fastweb.postgres.geometry import Box, Circle, Line, LineSegment, Path, Point, Polygon
     from fastweb.postgres.handle import Handle
+    from fastweb.postgres.interval import Interval
     from fastweb.postgres.options import Host, Options
     from fastweb.postgres.pool import PgPool
+    from fastweb.postgres.ranges import Range
     from fastweb.postgres.results import JSONBytes, Record, Result, RowError
     from fastweb.postgres.statistics import PoolStatistics
+    from fastweb.postgres.types import Codec, TypeRegistry
 
 #: A public name -> the module of this package that has it. Exceptions are found in `errors`.
 _MODULES = {
+    "BitString": "bitstring",
+    "Box": "geometry",
+    "Circle": "geometry",
+    "Codec": "types",
     "Connection": "connection",
     "Handle": "handle",
     "Host": "options",
+    "Interval": "interval",
     "JSONBytes": "results",
+    "Line": "geometry",
+    "LineSegment": "geometry",
     "Options": "options",
+    "Path": "geometry",
     "PgPool": "pool",
+    "Point": "geometry",
+    "Polygon": "geometry",
     "PoolStatistics": "statistics",
+    "Range": "ranges",
     "Record": "results",
     "Result": "results",
     "RowError": "results",
+    "TypeRegistry": "types",
     "connect": "connection",
 }
 
 __all__ = [
+    "BitString",
+    "Box",
+    "Circle",
+    "Codec",
     "Connection",
     "Handle",
     "Host",
+    "Interval",
     "JSONBytes",
+    "Line",
+    "LineSegment",
     "Options",
+    "Path",
     "PgPool",
+    "Point",
+    "Polygon",
     "PoolStatistics",
+    "Range",
     "Record",
     "Result",
     "RowError",
+    "TypeRegistry",
     "connect",
 ]
 

@@ -133,6 +133,11 @@ class Connection:
         state = "closed" if self.is_closed else f"{len(self.protocol.in_flight)} in flight"
         return f"<Connection to {self.session.address}, {state}>"
 
+    @property
+    def types(self) -> TypeRegistry:
+        """The database's types: codecs of one's own are set there, for all connections that share it."""
+        return self.shared.registry
+
     # Queries
 
     @overload

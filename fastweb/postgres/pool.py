@@ -54,6 +54,7 @@ from fastweb.postgres.pipeline import Pipeline
 from fastweb.postgres.slots import Slot
 from fastweb.postgres.statements import Kind, kind_of
 from fastweb.postgres.statistics import PoolStatistics
+from fastweb.postgres.types import TypeRegistry
 from fastweb.resources import resources
 
 __all__ = ["PgPool"]
@@ -137,6 +138,8 @@ class PgPool:
         self._connect = connect
         self._setup = setup
         self._timeout = self.options.command_timeout
+        #: The database's types: codecs of one's own are set there.
+        self.types = TypeRegistry()
         self._state = _NEW
         self._count_nothing()
         self._begin_anew()
@@ -170,7 +173,7 @@ class PgPool:
         self._sweep: asyncio.TimerHandle | None = None
         self._reset: asyncio.TimerHandle | None = None
         self._all_done: Any = None
-        self._shared = Shared()
+        self._shared = Shared(self.types)
 
     def __repr__(self) -> str:
         hosts = ", ".join(str(host) for host in self.options.hosts)

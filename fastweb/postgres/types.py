@@ -58,7 +58,7 @@ from fastweb.postgres.geometry import Box, Circle, Line, LineSegment, Path, Poin
 from fastweb.postgres.interval import Interval
 from fastweb.postgres.ranges import Range
 
-__all__ = ["TypeRegistry"]
+__all__ = ["Codec", "TypeRegistry"]
 
 _TEXT = TextCodec(25, "text")
 _INT2 = Int2Codec(21, "int2")
