@@ -25,10 +25,23 @@ __all__ = [
 
 
 def _codecs() -> list[Any]:
-    """All that have no need of a server."""
+    """All that have no need of a server, and some that a catalog tells of."""
     from fastweb.postgres.types import TypeRegistry
 
-    return [codec for _, codec in sorted(TypeRegistry()._codecs.items())]
+    registry = TypeRegistry()
+    told = [
+        ("90001", "hstore", "b", "hstore_send", "0", None),
+        ("90002", "vector", "b", "vector_send", "0", None),
+        ("90003", "halfvec", "b", "halfvec_send", "0", None),
+        ("90004", "pair", "c", "record_send", "0", '[["a", 23], ["b", 1009]]'),
+        ("90005", "_pair", "b", "array_send", "90004", None),
+        ("90006", "mood", "e", "enum_send", "0", None),
+    ]
+    registry.learn(
+        (oid, "s", name, kind, send, element, ",", "0", None, None, fields)
+        for oid, name, kind, send, element, fields in told
+    )
+    return [codec for _, codec in sorted(registry._codecs.items())]
 
 
 def values() -> Callable[[bytes], object]:
@@ -92,8 +105,19 @@ def values_seeds() -> Iterator[bytes]:
         "inet": (b"\x02\x20\0\x04\x7f\0\0\x01", b"\x03\x40\x01\x10" + b"\0" * 16),
         "bit": (struct.pack("!i", 5) + b"\xa8",),
         "point": (struct.pack("!dd", 1, 2),),
-        "int4[]": (struct.pack("!iiIiiii", 1, 0, 23, 1, 1, 4, 9), struct.pack("!iiI", 0, 0, 23)),
-        "text[]": (struct.pack("!iiIiiiiii", 2, 1, 25, 1, 1, 2, 1, -1, 0),),
+        "_int4": (struct.pack("!iiIiiii", 1, 0, 23, 1, 1, 4, 9), struct.pack("!iiI", 0, 0, 23)),
+        "_text": (struct.pack("!iiIiiiiii", 2, 1, 25, 1, 1, 2, 1, -1, 0),),
+        "hstore": (
+            struct.pack("!ii", 2, 1) + b"a" + struct.pack("!ii", -1, 1) + b"b" + struct.pack("!i", 1) + b"c",
+        ),
+        "vector": (struct.pack("!hhff", 2, 0, 1, 2),),
+        "halfvec": (struct.pack("!hhee", 2, 0, 1, 2),),
+        "pair": (struct.pack("!iIiiIi", 2, 23, 4, 5, 1009, -1),),
+        "_pair": (struct.pack("!iiIiiiiIiiIi", 1, 0, 90004, 1, 1, 24, 2, 23, 4, 5, 1009, -1),),
+        "_tsvector": (b'[0:1]={a,"b c",NULL}', b"{{a},{b}}"),
+        "path": (b"\x01" + struct.pack("!idd", 1, 1, 2),),
+        "cidr": (b"\x02\x08\x01\x04\x0a\0\0\0",),
+        "record": (struct.pack("!iIiiIi", 2, 23, 4, 5, 25, -1),),
         "int4range": (b"\x02" + struct.pack("!iiii", 4, 1, 4, 9), b"\x01"),
         "int4multirange": (
             struct.pack("!i", 1) + struct.pack("!i", 17) + b"\x02" + struct.pack("!iiii", 4, 1, 4, 9),
