@@ -36,8 +36,8 @@ import logging
 import os
 import random
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, TypeVar, overload
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from fastweb._speedups.pg_operation import BATCH, QUERY, SIMPLE, Operation
 from fastweb._speedups.pg_record import Record
@@ -51,6 +51,8 @@ from fastweb.postgres.handle import Handle
 from fastweb.postgres.leases import Lease, PooledConnection
 from fastweb.postgres.lines import Line, Waiter
 from fastweb.postgres.pipeline import Pipeline
+from fastweb.postgres.pool_transaction import PoolTransaction
+from fastweb.postgres.retry import Retry, retrying, run_again
 from fastweb.postgres.slots import Slot
 from fastweb.postgres.statements import Kind, kind_of
 from fastweb.postgres.statistics import PoolStatistics
@@ -62,6 +64,7 @@ __all__ = ["PgPool"]
 logger = logging.getLogger("fastweb.postgres")
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 #: Seconds that the server may be at a statement before nothing is sent behind it any more.
 LONG: Final = 0.005
@@ -539,6 +542,51 @@ class PgPool:
         return loop
 
     @never_blocks
+    def transaction(
+        self, isolation: Any = None, *, timeout: float | None = None, **options: Any
+    ) -> PoolTransaction:
+        """A connection for oneself, and a transaction on it: `async with pool.transaction() as connection`.
+
+        Arguments:
+            isolation, options: isolation, read_only, deferrable: as of `Connection.transaction`.
+            timeout: seconds to wait for the connection; None: `acquire_timeout`.
+
+        Raises:
+            Exception: as of `acquire` and `Connection.transaction`.
+        """
+        return PoolTransaction(Lease(self, timeout), isolation, options)
+
+    async def run(
+        self,
+        function: Callable[[PooledConnection], Awaitable[T]],
+        *,
+        retry: int | Retry = 3,
+        isolation: Any = None,
+        **options: Any,
+    ) -> T:
+        """What a function returns that is called in a transaction, with its connection; all of it again where
+        the server could not put it in order (40001, 40P01).
+
+        Arguments:
+            function: awaited once a run; what it does outside of the database it does again.
+            retry: how often it is run again, or a `Retry`.
+            isolation, options: as of `transaction`.
+
+        Raises:
+            Exception: what the last run has raised; a note tells how many there were.
+        """
+        return await run_again(lambda: self.transaction(isolation, **options), function, retry)
+
+    def retrying(
+        self, retry: int | Retry = 3, *, isolation: Any = None, **options: Any
+    ) -> Callable[
+        [Callable[Concatenate[PooledConnection, P], Awaitable[T]]], Callable[P, Coroutine[Any, Any, T]]
+    ]:
+        """A decorator that does what `run` does: the function gets the connection first, and is called
+        without it."""
+        decorate: Any = retrying(lambda: self.transaction(isolation, **options), retry)
+        return decorate  # type: ignore[no-any-return]
+
     def get(self) -> Handle:
         """The pool as endpoints use it, `Depends(pool.get)`: awaited on the loop, blocking in a thread."""
         return Handle(self)
