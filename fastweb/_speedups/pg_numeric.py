@@ -220,7 +220,20 @@ class NumericCodec(Codec):
 
     @cython.ccall
     def write_json(self, out: Writer, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
-        put_value(out, _Decimal(_text(data, at, end, self.name)))
+        text = _text(data, at, end, self.name)
+        if cython.compiled and type(text) is str:
+            # PERF: 0.07 µs, and with a Decimal 0.44. Its text is this one where it has no exponent (which is
+            # for less than 0.000001, and zeros of more decimals), without the zeros that a group begins with.
+            count: cython.int = int16_at(data, at)
+            weight: cython.int = int16_at(data, at + 2)
+            first: cython.int = uint16_at(data, at + 8) if count > 0 else 0
+            if first > 0 and uint16_at(data, at + 4) == 0 and weight >= -1:
+                zeros: cython.int = 0
+                if weight >= 0:
+                    zeros = (first < 1000) + (first < 100) + (first < 10)
+                out.put_str(text[zeros:] if zeros else text)
+                return None
+        put_value(out, _Decimal(text))
 
 
 @cython.final

@@ -20,6 +20,7 @@ import msgspec
 import pytest
 
 from fastweb._speedups.pg_codec import Codec, TextCodec
+from fastweb._speedups.pg_numeric import NumericCodec
 from fastweb._speedups.pg_record import Columns, Record, make_record
 from fastweb._speedups.pg_rows import (
     RowError,
@@ -266,6 +267,19 @@ def test_many_rows_of_json() -> None:
     rows = [(str(number), "x" * (number % 300)) for number in range(3000)]
     expected = [{"id": number, "text": text} for number, text in rows]
     assert msgspec.json.decode(run(json_sink(), columns, *rows)) == expected
+
+
+def test_numerics_as_json_are_what_their_decimals_are() -> None:
+    random = Random(5)
+    codec = NumericCodec(1700, "numeric")
+    columns = Columns(("n",), (codec,))
+    for _ in range(3000):
+        digits = [random.choice((0, 1, 9, 10, 99, 100, 999, 1000, 9999)) for _ in range(random.randint(0, 4))]
+        sign = random.choice((0, 0x4000))
+        data = struct.pack("!hhHh", len(digits), random.randint(-4, 5), sign, random.randint(0, 16))
+        data += b"".join(struct.pack("!H", digit) for digit in digits)
+        expected = msgspec.json.encode([{"n": codec.decode(data, 0, len(data))}])
+        assert run(json_sink(), columns, (data,)) == expected
 
 
 # Structs
