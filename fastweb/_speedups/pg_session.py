@@ -1200,13 +1200,19 @@ class BaseSession:
             return None
         changed = self._description(description.oids if description is not None else (), raw, False)
         if changed is None or description is None or changed.column_formats != description.column_formats:
-            # Its rows come in formats that were meant for others.
-            operation.stale = True
+            # Its rows come in formats that were meant for others, as do those of whoever is behind.
+            for each in self.in_flight:
+                other: Operation = each
+                if other.statement is statement and not other.describing:
+                    other.stale = True
             return None
         statement.description = changed
         statement.proven = True
         self._keep(statement)
-        operation.columns = changed.columns
+        for each in self.in_flight:
+            behind: Operation = each
+            if behind.statement is statement and not behind.describing:
+                behind.columns = changed.columns
         return None
 
     @cython.cfunc

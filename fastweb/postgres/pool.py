@@ -231,7 +231,8 @@ class PgPool:
                 while self._is_used:
                     if self._all_done is None:
                         self._all_done = asyncio.get_running_loop().create_future()
-                    await asyncio.shield(self._all_done)
+                    # From time to time: whoever ceases to wait says nothing.
+                    await asyncio.wait((self._all_done,), timeout=0.5)
         except TimeoutError:
             if holders := self._holders():
                 logger.warning("the pool was closed while connections were in use: %s", holders)
@@ -853,7 +854,9 @@ class PgPool:
         self._sweep = None
         now = self._loop.time()
         for slot in list(self._free):
-            if now >= slot.retire_at:
+            if slot.is_stuck(now):
+                slot.session.terminate()
+            elif now >= slot.retire_at:
                 if slot.is_idle:
                     self._retire(slot)
                 elif not slot.reserved:
@@ -890,7 +893,7 @@ class PgPool:
 
     @property
     def _is_used(self) -> bool:
-        return self.is_waited_for or any(slot.holder is not None or not slot.is_idle for slot in self._slots)
+        return self.is_waited_for or any(slot.is_awaited for slot in self._slots)
 
     def _check_done(self) -> None:
         if self._all_done is not None and not self._is_used:

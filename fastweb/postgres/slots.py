@@ -113,6 +113,18 @@ class Slot:
         session = self.session
         return not self.flight and session.is_idle
 
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody waits for something of it: more than answers that are drained and dropped."""
+        session = self.session
+        if self.holder is not None or not self.flight:
+            return self.holder is not None or not session.is_idle
+        return any(not each.dropped and not each.internal for each in (*self.flight, *session.held))
+
+    def is_stuck(self, now: float) -> bool:
+        """What it does is for nobody any more, and does not end: the network may be gone."""
+        return bool(self.flight) and now - self.flight[0].started >= LEAVING and not self.is_awaited
+
     # Held
 
     def hold(self, holder: Any) -> None:

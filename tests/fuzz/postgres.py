@@ -65,8 +65,11 @@ def values() -> Callable[[bytes], object]:
         sink: Any = json_sink()
         sink.begin(Columns(("value",), (codec,)))
         row = b.data_row([data[1:]])
-        sink.add(row, 5, len(row))
-        found.append(sink.finish())
+        try:
+            sink.add(row, 5, len(row))
+            found.append(sink.finish())
+        except (WireError, ValueError) as error:
+            found.append(str(error))
         out = Output()
         try:
             codec.encode(out, decoded)
@@ -150,8 +153,8 @@ def rows() -> Callable[[bytes], object]:
             return at, repr(sink.finish())
         except WireError as error:
             return str(error)
-        except ValueError as error:
-            # A row that is no Item.
+        except (pg_rows.RowError, ValueError) as error:
+            # Rows that are no Items.
             return type(error).__name__
 
     def run(data: bytes) -> object:
