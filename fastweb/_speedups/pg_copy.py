@@ -28,10 +28,12 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_rows import RowSink
 from fastweb._speedups.pg_wire import Output, WireError
 
 if cython.compiled:
     from cython.cimports.fastweb._speedups.pg_codec import Codec
+    from cython.cimports.fastweb._speedups.pg_rows import RowSink
     from cython.cimports.fastweb._speedups.pg_wire import Output, int16_at, int32_at
 else:
     from fastweb._speedups.pg_wire import int16_at, int32_at
@@ -39,6 +41,7 @@ else:
 __all__ = [
     "BinaryReader",
     "BinaryRows",
+    "CopySink",
     "CsvReader",
     "CsvRows",
     "TextReader",
@@ -173,7 +176,9 @@ class TextRows:
     delimiter: str
     null: str
     lines: list
-    size: cython.Py_ssize_t
+    waiting = cython.declare(cython.Py_ssize_t, visibility="readonly")
+    count = cython.declare(cython.Py_ssize_t, visibility="public")
+    keys = cython.declare(object, visibility="public")
     escapes: dict
 
     def __init__(
@@ -184,7 +189,11 @@ class TextRows:
         self.delimiter = delimiter
         self.null = null
         self.lines = []
-        self.size = 0
+        #: Bytes, about, that wait to be taken; and how many rows there were.
+        self.waiting = 0
+        self.count = 0
+        #: Of rows that are dicts: the columns' keys in them.
+        self.keys: Any = None
         self.escapes = str.maketrans({**_ESCAPES, delimiter: _ESCAPES.get(delimiter, "\\" + delimiter)})
 
     @cython.ccall
@@ -220,7 +229,10 @@ class TextRows:
         """
         place: cython.Py_ssize_t = 0
         fields: list = []
-        for value in row:  # type: ignore[attr-defined]
+        values: Any = row
+        if self.keys is not None:
+            values = [values[key] for key in self.keys]
+        for value in values:
             if value is not None and place in self.json_columns:
                 value = json_of(value)
             fields.append(self.field(value, place))
@@ -229,19 +241,17 @@ class TextRows:
             raise ValueError(f"expected {self.columns} values, got {place}")
         line: str = self.delimiter.join(fields)
         self.lines.append(line)
-        self.size += len(line) + 1
+        self.waiting += len(line) + 1
+        self.count += 1
 
-    def add_some(self, rows: object, size: cython.Py_ssize_t) -> cython.Py_ssize_t:
-        """Rows of an iterator until there are so many bytes; the number of them, less than none at its
-        end."""
-        count: cython.Py_ssize_t = 0
-        while self.size < size:
-            row = next(rows, self)  # type: ignore[call-overload]
+    def add_some(self, rows: Any, size: cython.Py_ssize_t) -> bool:
+        """Rows of an iterator, until there are so many bytes; whether there may be more."""
+        while self.waiting < size:
+            row = next(rows, self)
             if row is self:
-                return -1 - count
+                return False
             self.add(row)
-            count += 1
-        return count
+        return True
 
     def take(self) -> bytes:
         """What was added, which begins anew."""
@@ -250,7 +260,7 @@ class TextRows:
             return b""
         lines.append("")
         self.lines = []
-        self.size = 0
+        self.waiting = 0
         return "\n".join(lines).encode()
 
 
@@ -599,12 +609,20 @@ class BinaryRows:
 
     codecs: tuple
     out: Output
-    begun: cython.bint
+    count = cython.declare(cython.Py_ssize_t, visibility="public")
+    keys = cython.declare(object, visibility="public")
 
     def __init__(self, codecs: tuple) -> None:
         self.codecs = codecs
+        self.count = 0
+        self.keys: Any = None
         self.out = Output()
         self.out.put(BINARY_HEADER)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait to be taken."""
+        return self.out.size
 
     @cython.ccall
     def add(self, row: object) -> None:
@@ -612,7 +630,9 @@ class BinaryRows:
         behind."""
         codecs: tuple = self.codecs
         values: object = row
-        if type(row) is not tuple and type(row) is not list:
+        if self.keys is not None:
+            values = [row[key] for key in self.keys]  # type: ignore[index]
+        elif type(row) is not tuple and type(row) is not list:
             values = tuple(row)  # type: ignore[arg-type]
         count: cython.Py_ssize_t = len(codecs)
         if len(values) != count:  # type: ignore[arg-type]
@@ -639,18 +659,16 @@ class BinaryRows:
             out.truncate(began)
             error.add_note(f"in column {place + 1} of the row")
             raise
+        self.count += 1
 
-    def add_some(self, rows: object, size: cython.Py_ssize_t) -> cython.Py_ssize_t:
-        """Rows of an iterator until there are so many bytes; the number of them, less than none at its
-        end."""
-        count: cython.Py_ssize_t = 0
+    def add_some(self, rows: Any, size: cython.Py_ssize_t) -> bool:
+        """Rows of an iterator, until there are so many bytes; whether there may be more."""
         while self.out.size < size:
-            row = next(rows, self)  # type: ignore[call-overload]
+            row = next(rows, self)
             if row is self:
-                return -1 - count
+                return False
             self.add(row)
-            count += 1
-        return count
+        return True
 
     def take(self) -> bytes:
         """What was added, which begins anew."""
@@ -779,3 +797,56 @@ class BinaryReader:
         if self.held or not self.ended:
             raise WireError("COPY: the data end in the middle of a row")
         return rows
+
+
+@cython.final
+@cython.cclass
+class CopySink(RowSink):
+    """What COPY sends, piece by piece, until somebody takes it; too much of it waiting stops the reading.
+
+    Arguments:
+        most: bytes that may wait before `on_full` is called.
+        on_full: called when there are.
+    """
+
+    pieces: list
+    size = cython.declare(cython.Py_ssize_t, visibility="readonly")
+    most: cython.Py_ssize_t
+    is_full: cython.bint
+    on_full: object
+    on_data = cython.declare(object, visibility="public")
+
+    def __init__(self, most: cython.Py_ssize_t, on_full: object) -> None:
+        RowSink.__init__(self)
+        self.pieces = []
+        self.size = 0
+        self.most = most
+        self.is_full = False
+        self.on_full = on_full
+        #: Called once with nothing when there is something to take.
+        self.on_data: Any = None
+
+    @cython.ccall
+    def add(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> object:
+        """One CopyData: its body is `data[at:end]`."""
+        if at < end:
+            self.pieces.append(data[at:end])
+            self.size += end - at
+            if self.on_data is not None:
+                wake = self.on_data
+                self.on_data = None
+                wake()
+            if self.size >= self.most and not self.is_full:
+                self.is_full = True
+                self.on_full()  # type: ignore[operator]
+        return None
+
+    def take(self) -> bytes:
+        """What has come since the last time."""
+        if not self.pieces:
+            return b""
+        data = b"".join(self.pieces)
+        self.pieces.clear()
+        self.size = 0
+        self.is_full = False
+        return data

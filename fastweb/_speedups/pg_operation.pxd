@@ -49,6 +49,8 @@ cdef class Operation:
     cdef public bint critical
     cdef public Py_ssize_t pending
     cdef public bint retried
+    cdef public list firsts
+    cdef public Operation follower
     cdef public bint stale
     cdef public bint suspended
     cdef public bint sent

@@ -34,6 +34,7 @@ __all__ = [
     "CLOSE_PORTAL",
     "COPY",
     "FETCH_PORTAL",
+    "FIRST",
     "OPEN_PORTAL",
     "PREPARE",
     "QUERY",
@@ -59,6 +60,8 @@ FETCH_PORTAL = 5
 CLOSE_PORTAL = 6
 #: Query, for a COPY from or to the client.
 COPY = 7
+#: What goes before another's, `BaseSession.first`: Parse, Bind and Execute with no Sync; or a Query.
+FIRST = 8
 
 _EAGER = cython.declare(cython.bint, sys.version_info >= (3, 12))
 #: Which Task runs in which loop, on 3.11.
@@ -187,6 +190,10 @@ class Operation:
         #: Rows of a BATCH that are not done yet.
         self.pending = 0
         self.retried = False
+        #: SQL that goes before it; of a FIRST that is a Query what of it is not done yet.
+        self.firsts: Any = None
+        #: Of a FIRST: the operation that waits for it.
+        self.follower = None
         self.stale = False
         #: There are more rows than `limit`.
         self.suspended = False

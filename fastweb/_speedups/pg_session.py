@@ -45,6 +45,7 @@ from fastweb._speedups.pg_operation import (
     CLOSE_PORTAL,
     COPY,
     FETCH_PORTAL,
+    FIRST,
     OPEN_PORTAL,
     PREPARE,
     QUERY,
@@ -72,6 +73,7 @@ _OPEN_PORTAL = cython.declare(cython.int, OPEN_PORTAL)
 _FETCH_PORTAL = cython.declare(cython.int, FETCH_PORTAL)
 _CLOSE_PORTAL = cython.declare(cython.int, CLOSE_PORTAL)
 _COPY = cython.declare(cython.int, COPY)
+_FIRST = cython.declare(cython.int, FIRST)
 
 # What an operation waits for (`Operation.wants`), in the order in which it comes.
 _CLOSED = cython.declare(cython.int, 1)
@@ -90,6 +92,8 @@ _SYNC = b"S\x00\x00\x00\x04"
 #: Execute: Byte1('E'), Int32, String the portal, Int32 the most rows; then Sync.
 _EXECUTE_ALL = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
 _EXECUTE_ALL_SYNC = _EXECUTE_ALL + _SYNC
+#: Bind: Byte1('B'), Int32, String the portal, String the statement, Int16 0 thrice: no formats, no values.
+_BIND_NOTHING = b"B\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00"
 
 #: Bytes of a batch that are written at once.
 _BATCH_SIZE = cython.declare(cython.Py_ssize_t, 1 << 16)
@@ -213,6 +217,10 @@ class BaseSession:
     marker = cython.declare(object, visibility="public")
     #: SQL that travels before the next operation.
     reset_first = cython.declare(object, visibility="public")
+    #: SQL that goes before the next operation, such as BEGIN: where it fails, the operation fails with it.
+    first = cython.declare(list, visibility="readonly")
+    #: The same, as operations that have been put and not been sent.
+    _firsts: list
     #: A FATAL error that the server sent before it closed the connection.
     fatal = cython.declare(object, visibility="public")
     #: The transport has more to write than it should.
@@ -274,6 +282,8 @@ class BaseSession:
         self.watched = False
         self.marker: Any = None
         self.reset_first: Any = None
+        self.first = []
+        self._firsts = []
         self.fatal: Any = None
         self.writing_paused = False
         self.now = 0.0
@@ -322,6 +332,9 @@ class BaseSession:
             self._check()
         if self.reset_first is not None and not operation.internal:
             self._reset()
+        if self.first and not operation.internal:
+            operation.firsts = list(self.first)
+            self.first.clear()
         if (self.holds or self.held) and not operation.internal:
             self.held.append(operation)
             return
@@ -420,6 +433,7 @@ class BaseSession:
         """Write an operation, or what it needs first."""
         kind: cython.int = operation.kind
         if operation.dropped:
+            self._send_first(operation, None)
             return None
         if kind == _QUERY or kind == _BATCH or kind == _OPEN_PORTAL or kind == _PREPARE:
             if self.registry.version != self._types:
@@ -648,6 +662,7 @@ class BaseSession:
         evicted = self._evicted
         self._name(statement)
         try:
+            self._put_first(operation)
             operation.wants = self._put_closes(operation) | _PARSED | _PARAMETERS | _COLUMNS
             self._put_parse(statement, ())
             self.out.put(_SYNC)
@@ -655,6 +670,7 @@ class BaseSession:
             self.out.truncate(start)
             self._evicted = evicted
             self._unparse(statement, False)
+            self._send_first(operation, None)
             self._settle(operation, None, error)
             return None
         statement.describing = True
@@ -676,11 +692,13 @@ class BaseSession:
         evicted = self._evicted
         rows: Any = None
         if kind == _PREPARE:
+            self._send_first(operation, None)
             self._settle(operation, statement, None)
             return None
         self._used += 1
         statement.used = self._used
         try:
+            self._put_first(operation)
             if parse:
                 # The name counts from here on: what stands behind is bound to it.
                 self._name(statement)
@@ -703,6 +721,7 @@ class BaseSession:
             self._evicted = evicted
             if parse:
                 self._unparse(statement, False)
+            self._send_first(operation, None)
             self._settle(operation, None, error)
             return None
         operation.columns = description.columns
@@ -730,6 +749,7 @@ class BaseSession:
     @cython.cfunc
     def _send_portal(self, operation: Operation) -> object:
         """Execute Sync, or Close Sync: Byte1('C'), Int32, Byte1('P'), String."""
+        self._put_first(operation)
         if operation.kind == _FETCH_PORTAL:
             operation.wants = self._put_closes(operation) | _ROWS
             self._put_execute(operation)
@@ -752,6 +772,17 @@ class BaseSession:
         """Query: Byte1('Q'), Int32, String."""
         out = self.out
         start: cython.Py_ssize_t = out.size
+        if operation.firsts and operation.kind != _FIRST:
+            # A Query is a unit of its own. After a BEGIN that failed it would be in no transaction, so it
+            # waits for that; after any other its transaction has failed, and so will it.
+            begins: str = operation.firsts[0]
+            if begins.startswith("BEGIN"):
+                self._waiting.add(operation)
+                self._hold(operation)
+                self._send_first(operation, operation)
+                return None
+            self._send_first(operation, None)
+            start = out.size
         try:
             out.put_int8(81)
             out.put_int32(0)
@@ -773,7 +804,90 @@ class BaseSession:
         operation.sent = True
         if not self.in_flight:
             operation.started = self.now if self._feeding else self.loop.time()
+        if operation.firsts and operation.kind != _FIRST:
+            self._sent_first(operation)
         self.in_flight.append(operation)
+        return None
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _put_first(self, operation: Operation) -> cython.bint:
+        """What goes before it: Parse, Bind, Execute, and no Sync, so that it is skipped where this fails."""
+        self._firsts.clear()
+        if not operation.firsts:
+            return False
+        out = self.out
+        for sql in operation.firsts:
+            one = Operation(self, _FIRST, sql)
+            one.wants = _PARSED | _BOUND | _ROWS
+            one.internal = True
+            one.sent = True
+            one.started = self.now
+            text: bytes = one.sql.encode()
+            out.put_int8(80)
+            out.put_int32(len(text) + 8)
+            out.put(b"\x00")
+            out.put(text)
+            out.put(b"\x00\x00\x00")
+            out.put(_BIND_NOTHING)
+            out.put(_EXECUTE_ALL)
+            self._firsts.append(one)
+        return True
+
+    @cython.cfunc
+    def _sent_first(self, operation: Operation) -> object:
+        """It is on its way. Nothing overtakes a BEGIN: if it fails, that must not be on its own."""
+        self.in_flight.extend(self._firsts)
+        self._firsts.clear()
+        begins: str = operation.firsts[0]
+        if begins.startswith("BEGIN"):
+            self._hold(operation)
+        # Asked again, it would be without its transaction.
+        operation.retried = True
+        operation.firsts = None
+        return None
+
+    @cython.cfunc
+    def _send_first(self, operation: Operation, follower: object) -> object:
+        """The same as a Query: before another, or for an operation that will not be sent."""
+        firsts: list = operation.firsts
+        if not firsts or self.lost is not None:
+            return None
+        operation.firsts = None
+        operation.retried = True
+        one = Operation(self, _FIRST, "; ".join(firsts))
+        one.internal = True
+        one.firsts = firsts
+        one.follower = cython.cast(Operation, follower)
+        self._send_query(one)
+        return None
+
+    @cython.cfunc
+    def _first_done(self, one: Operation) -> object:
+        """Its answer has come: what waits for it goes on, or fails as this did."""
+        if one.failure is not None and one.firsts:
+            self._first_failed(one.firsts)
+        operation: Operation = one.follower
+        if operation is None:
+            return None
+        one.follower = None
+        self._waiting.discard(operation)
+        if operation.dropped:
+            self._release(operation)
+            self.drained(operation)
+        elif one.failure is None:
+            self._send_query(operation)
+        else:
+            self._release(operation)
+            self._settle(operation, None, one.failure)
+        return None
+
+    @cython.cfunc
+    def _first_failed(self, undone: list) -> object:
+        """Without its BEGIN nothing may be done of a transaction: it goes before the next operation, too."""
+        begins: str = undone[0]
+        if begins.startswith("BEGIN"):
+            self.first[:0] = undone
         return None
 
     # Batches: one Sync, so that all of it is done or nothing.
@@ -1031,8 +1145,12 @@ class BaseSession:
             operation.wants = 0
             if operation.kind == _BATCH:
                 self._batch_step(operation)
+            elif operation.kind == _FIRST:
+                self.in_flight.popleft()
         elif operation.wants & _RESULTS:
             operation.wants = _RESULTS
+            if operation.firsts:
+                del operation.firsts[0]
         else:
             raise self._unexpected(67)
         tag: bytes = data[at : stop - 1]
@@ -1287,11 +1405,13 @@ class BaseSession:
             one.describing = False
             one.sent = False
             if one.dropped:
+                self._send_first(one, None)
                 self.drained(one)
             elif fields is None:
                 one.statement = statement
                 self._start(one)
             else:
+                self._send_first(one, None)
                 self._settle(one, None, self.make_error(fields, one.sql))
             self._release(one)
         return None
@@ -1326,6 +1446,9 @@ class BaseSession:
     @cython.cfunc
     def _end(self, operation: Operation) -> object:
         """Its ReadyForQuery has come."""
+        if operation.kind == _FIRST:
+            self._first_done(operation)
+            return None
         error: Any = operation.failure
         if operation.describing:
             if error is None:
@@ -1391,9 +1514,19 @@ class BaseSession:
         if not self.in_flight:
             raise WireError("an ErrorResponse where nothing was asked")
         operation = self.in_flight[0]
+        sql: object = operation.sql
+        undone: list = []
+        while operation.kind == _FIRST and operation.firsts is None:
+            # What it was to go before is skipped.
+            undone.append(operation.sql)
+            self.in_flight.popleft()
+            operation = self._head(69)
+        if undone:
+            sql = undone[0]
+            self._first_failed(undone)
         statement: Statement = operation.statement
         if operation.failure is None:
-            operation.failure = self.make_error(fields, operation.sql)
+            operation.failure = self.make_error(fields, sql)
             self._fields = fields
         if statement is not None and operation.wants & _PARSED and statement.parsed:
             self._unparse(statement, False)
@@ -1502,6 +1635,7 @@ class BaseSession:
         self._waiting.clear()
         self.held.clear()
         self.holds = 0
+        self.first.clear()
         self._batch = None
         self._batch_rows = None
         self._pieces.clear()

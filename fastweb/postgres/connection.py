@@ -13,7 +13,7 @@ PERF: there is no coroutine between `fetch_one` and the Task that waits: see `fa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation, Statement
@@ -30,9 +30,15 @@ from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
 from fastweb.postgres.options import Options
 from fastweb.postgres.protocol import Protocol
 from fastweb.postgres.startup import Session, open_session
+from fastweb.postgres.transaction import Isolation, Transaction
 from fastweb.postgres.types import TypeRegistry
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from fastweb.postgres.copy import CopyOut, Format
+    from fastweb.postgres.copy_statement import CopyInOptions, CopyOutOptions, Table
+    from fastweb.postgres.cursor import Cursor
     from fastweb.postgres.pipeline import Pipeline
 
 __all__ = ["Connection", "PreparedStatement", "Shared", "connect"]
@@ -89,9 +95,12 @@ class Connection:
         "_timeout",
         "on_lost",
         "options",
+        "portals",
         "protocol",
+        "savepoints",
         "session",
         "shared",
+        "transactions",
     )
 
     def __init__(self, session: Session, shared: Shared) -> None:
@@ -124,6 +133,10 @@ class Connection:
         self.protocol = protocol
         self._query = protocol.query
         self._timeout = session.options.command_timeout
+        #: Those that are open, the outermost first; how many savepoints and portals were named.
+        self.transactions: list[Transaction] = []
+        self.savepoints = 0
+        self.portals = 0
         self._listeners: dict[str, list[Listener]] = {}
         self._notice_listeners: list[Callable[[Connection, PostgresLogMessage], object]] = []
         #: Called with the connection when it has ended.
@@ -247,6 +260,130 @@ class Connection:
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
         return operation
+
+    # Transactions, cursors, COPY
+
+    def transaction(
+        self,
+        isolation: Isolation | None = None,
+        *,
+        read_only: bool | None = None,
+        deferrable: bool | None = None,
+    ) -> Transaction:
+        """A transaction, or within another a savepoint: `async with connection.transaction():`.
+
+        Arguments:
+            isolation: "read_committed", "repeatable_read", "serializable" or "read_uncommitted"; None: the
+                server's default.
+            read_only: whether the server refuses to write.
+            deferrable: of a serializable one that only reads: it waits until it cannot be refused any more.
+
+        Raises:
+            InterfaceError: no level is called so.
+        """
+        return Transaction(self, isolation, read_only, deferrable)
+
+    @overload
+    def iterate(
+        self, sql: str, /, *args: Any, prefetch: int = 50, timeout: float | None = None
+    ) -> Cursor[Record]: ...
+
+    @overload
+    def iterate(
+        self, cls: type[T], sql: str, /, *args: Any, prefetch: int = 50, timeout: float | None = None
+    ) -> Cursor[T]: ...
+
+    def iterate(
+        self, sql: Any, /, *args: Any, prefetch: int = 50, timeout: float | None = None
+    ) -> Cursor[Any]:
+        """The rows of a query a few at a time, in a transaction: an asynchronous iterator, or with
+        `async with` a `Cursor`.
+
+        Arguments:
+            sql, args: as of `fetch`; a class may be the first.
+            prefetch: rows that are asked for at once.
+            timeout: seconds for each answer.
+
+        Raises:
+            InterfaceError: there is no transaction when the first rows are asked for.
+        """
+        from fastweb.postgres.cursor import Cursor
+
+        if isinstance(sql, str):
+            return Cursor(self, sql, args, prefetch, None, timeout)
+        return Cursor(self, args[0], args[1:], prefetch, sql, timeout)
+
+    async def copy_in(
+        self,
+        table: Table,
+        source: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        format: Format | None = None,  # noqa: A002 - COPY's name for it
+        timeout: float | None = None,  # noqa: ASYNC109 - as everywhere
+        **options: Unpack[CopyInOptions],
+    ) -> int:
+        """Copy rows or bytes into a table: COPY … FROM STDIN.
+
+        Arguments:
+            table: its name, as it is written, `"app.users"` for one in a schema; `("app", "users")` where the
+                names are anything; or, for bytes, a whole COPY statement.
+            source: rows (sequences of values, or dicts by column) or pieces of bytes, from an iterable or an
+                async one; bytes; a path, as pathlib has it; an open file.
+            columns: their names, in the order of the values; None for all, of dicts for those of the first.
+            format: "text", "csv" or "binary"; None: of rows binary, of bytes text.
+            timeout: seconds for all of it.
+            options: COPY's own: see `fastweb.postgres.copy_statement.CopyInOptions`.
+
+        Returns:
+            How many rows were copied.
+
+        Raises:
+            PostgresError: the server refused, all of it then.
+            InterfaceError: a name or an option is wrong.
+            TypeError, ValueError, OverflowError: a value is none of its column's type; a note says which row.
+            what the source raises: nothing is copied.
+        """
+        from fastweb.postgres.copy import copy_in
+
+        return await copy_in(
+            self, table, source, columns=columns, format=format, timeout=timeout, options=options
+        )
+
+    def copy_out(
+        self,
+        source: Table,
+        target: Any = None,
+        *,
+        args: Sequence[Any] = (),
+        columns: Sequence[str] | None = None,
+        format: Format | None = None,  # noqa: A002
+        timeout: float | None = None,
+        **options: Unpack[CopyOutOptions],
+    ) -> CopyOut:
+        """Copy a table, or a query's rows, out: COPY … TO STDOUT. See `CopyOut` for what may be done with it.
+
+        Arguments:
+            source: a table's name, as of `copy_in`; a query, which begins with SELECT, WITH and the like,
+            or is
+                in parentheses; or a whole COPY statement. A name that comes from elsewhere is given as a
+                tuple.
+            target: a path, as pathlib has it; an open file; a function that gets each piece, or a coroutine
+                function. None: awaited, it gives all of it as bytes.
+            args: what stands for the query's $1, $2 …
+            columns: of a table; None for all.
+            format: "text", "csv" or "binary"; None: text, of rows binary.
+            timeout: seconds for all of it, where it is awaited.
+            options: COPY's own: see `fastweb.postgres.copy_statement.CopyOutOptions`.
+
+        Raises:
+            InterfaceError: a name or an option is wrong.
+        """
+        from fastweb.postgres.copy import CopyOut
+
+        return CopyOut(
+            self, source, target, args=args, columns=columns, format=format, timeout=timeout, options=options
+        )
 
     async def prepare(
         self,

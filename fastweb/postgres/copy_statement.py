@@ -248,3 +248,51 @@ def copy_out_statement(
         # On a line of its own: a comment may end the query.
         return f"COPY ({query}\n) TO STDOUT{with_}"
     return f"COPY {table_name(source)}{column_list(columns)} TO STDOUT{with_}"
+
+
+#: What in a query is no parameter, though it may look like one, and parameters ("Lexical Structure").
+_TOKEN = re.compile(
+    r"""
+      [eE]'(?:[^'\\]|''|\\.)*'              # text with escapes
+    | '(?:[^']|'')*'                        # text
+    | "(?:[^"]|"")*"                        # a name
+    | --[^\n]*                              # a comment to the line's end
+    | (?P<comment>/\*)                      # a comment that may have others in it
+    | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$   # text between dollars
+    | \$(?P<parameter>\d+)
+    | [^\W\d][\w$]*                         # a name, which may have dollars in it
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT = re.compile(r"/\*|\*/")
+
+
+def fill_in(query: str, values: Sequence[str]) -> str:
+    """A query with SQL in the place of its parameters.
+
+    Arguments:
+        query: one that the server has parsed, so that its texts and comments end.
+        values: what stands for $1, $2 …
+
+    Raises:
+        InterfaceError: it is not read as the server has read it.
+    """
+    made: list[str] = []
+    done = at = 0
+    while (match := _TOKEN.search(query, at)) is not None:
+        at = match.end()
+        if match["comment"]:
+            depth = 1
+            while depth:
+                mark = _COMMENT.search(query, at)
+                if mark is None:
+                    raise InterfaceError("a comment that does not end")
+                depth += 1 if mark[0] == "/*" else -1
+                at = mark.end()
+        elif match["parameter"]:
+            place = int(match["parameter"][:9])
+            if not 0 < place <= len(values):
+                raise InterfaceError(f"there is no parameter ${match['parameter']}")
+            made += query[done : match.start()], values[place - 1]
+            done = at
+    return "".join(made) + query[done:]
