@@ -887,7 +887,11 @@ class BaseSession:
         """Without its BEGIN nothing may be done of a transaction: it goes before the next operation, too."""
         begins: str = undone[0]
         if begins.startswith("BEGIN"):
-            self.first[:0] = undone
+            if self.held:
+                held: Operation = self.held[0]
+                held.firsts = undone + (held.firsts or [])
+            else:
+                self.first[:0] = undone
         return None
 
     # Batches: one Sync, so that all of it is done or nothing.

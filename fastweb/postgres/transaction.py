@@ -353,7 +353,8 @@ class Transaction:
         try:
             return str(operation.result())
         except Exception as error:
-            if sql == "COMMIT" and operation.sent and (protocol.lost is not None or protocol.fatal is not None):
+            over = protocol.lost is not None or protocol.fatal is not None
+            if over and operation.sent and sql == "COMMIT":
                 raise CommitUnknownError(
                     "the connection was lost between COMMIT and its answer: it is not known whether the"
                     " transaction has happened"
