@@ -659,6 +659,7 @@ class BaseSession:
         """Parse Describe Sync, as a step of its own."""
         statement: Statement = operation.statement
         start: cython.Py_ssize_t = self.out.size
+        self._unparse(statement, True)
         evicted = self._evicted
         self._name(statement)
         try:
@@ -1029,9 +1030,18 @@ class BaseSession:
         ended: list = self._ended
         while ended:
             self._ended = []
-            for each in ended:
-                operation: Operation = each
-                operation.wake(True)
+            at: cython.Py_ssize_t = 0
+            try:
+                for each in ended:
+                    at += 1
+                    operation: Operation = each
+                    operation.wake(True)
+            except BaseException:
+                # The loop is about to stop, KeyboardInterrupt say: the others are to be told all the same.
+                for each in [*ended[at:], *self._ended]:
+                    operation = each
+                    operation.wake(False)
+                raise
             ended = self._ended
         return None
 
@@ -1578,7 +1588,7 @@ class BaseSession:
             again = error is not None or operation.tag[:6] == b"SELECT"
             self._drop_statement(statement)
         elif not statement.proven and not operation.describing and code is not None:
-            again = code[:2] in ("42", "08", "22")
+            again = code[:2] in ("42", "08") or code == "22P03"
             self._drop_statement(statement)
         if operation.kind == _BATCH and not isinstance(operation.args, (list, tuple)):
             return False

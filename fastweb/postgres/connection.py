@@ -179,6 +179,7 @@ class Connection:
         if isinstance(sql, str):
             operation = self._query(sql, args, records_sink())
         else:
+            _check_text(args)
             operation = self._query(args[0], args[1:], class_sink(sql))
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
@@ -197,6 +198,7 @@ class Connection:
         if isinstance(sql, str):
             operation = self._query(sql, args, one_sink())
         else:
+            _check_text(args)
             operation = self._query(args[0], args[1:], one_sink(sql))
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
@@ -618,6 +620,11 @@ def quoted(name: str) -> str:
     if not name or "\x00" in name:
         raise InterfaceError(f"not a name: {name!r}")
     return '"' + name.replace('"', '""') + '"'
+
+
+def _check_text(args: tuple[Any, ...]) -> None:
+    if not args or not isinstance(args[0], str):
+        raise TypeError("expected a class and the SQL text, or the SQL text first")
 
 
 def _digits(text: str) -> str:

@@ -189,7 +189,10 @@ class Protocol(BaseSession):
             # Else text is what there is.
             self.learned(operation)
 
-        asked = Operation(self, SIMPLE, self.registry.introspection_sql(oids), (), TextSink())
+        text = self.parameters.get("server_version", "").partition(".")[0]
+        version = int(text) * 10000 if text.isascii() and text.isdigit() and len(text) < 5 else 150000
+        sql = self.registry.introspection_sql(oids, version)
+        asked = Operation(self, SIMPLE, sql, (), TextSink())
         asked.internal = True
         asked.add_done_callback(learn)
         self.submit(asked)

@@ -409,3 +409,21 @@ def test_closing(postgres: Postgres) -> None:
         await d.close()
 
     run_with(main())
+
+
+def test_a_codec_of_one_s_own_is_used_from_then_on(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        assert await c.fetch_value("select $1::int4", 5) == 5
+        c.shared.registry.set_codec("int4", encoder=str, decoder=lambda text: f"number {text}")
+        assert await c.fetch_value("select $1::int4", 5) == "number 5"
+        assert await c.fetch_value("select $1::int4 + 1", 5) == "number 6"
+
+    run(postgres.dsn, main)
+
+
+def test_a_class_needs_a_text(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        with pytest.raises(TypeError, match="SQL text"):
+            await c.fetch(int)  # type: ignore[call-overload]
+
+    run(postgres.dsn, main)

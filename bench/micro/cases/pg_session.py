@@ -29,11 +29,17 @@ class Loop:
         pass
 
 
+class Types:
+    """A registry in which nothing changes."""
+
+    version = 0
+
+
 class Session(BaseSession):
     """One with nothing behind it, and a statement that is known."""
 
     def __init__(self) -> None:
-        super().__init__(Loop(), None, {}, 256, 1 << 20)
+        super().__init__(Loop(), Types(), {}, 256, 1 << 20)
         statement = Statement(SQL)
         names = Columns(("id", "name"), CODECS)
         statement.description = Description((23,), CODECS[:1], names, b"")
