@@ -216,7 +216,7 @@ class ArrayCodec(Codec):
         count: cython.int = int32_at(data, at)
         if count < 0 or count > _MOST_DIMENSIONS or end - at < 12 + 8 * count:
             raise WireError(f"a value of {self.name} of {count} dimensions in {end - at} bytes")
-        most: cython.Py_ssize_t = (end - at - 12 - 8 * count) // 4
+        most: cython.Py_ssize_t = min((end - at - 12 - 8 * count) // 4, _MOST)
         sizes: list = []
         total: cython.Py_ssize_t = 1
         i: cython.int

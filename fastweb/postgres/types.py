@@ -186,7 +186,7 @@ left join pg_catalog.pg_proc p on p.oid = t.typsend::pg_catalog.oid
 _RANGE_OF_MULTIRANGE = "select r.rngtypid from pg_catalog.pg_range r where r.rngmultitypid = t.oid"
 
 #: What types are made of may be as deep as this; a composite cannot have itself as a part.
-_DEPTH = 100
+_DEPTH = 32
 
 Encoder = Callable[[Any], Any]
 Decoder = Callable[[Any], Any]
