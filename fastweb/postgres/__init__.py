@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastweb.postgres.bitstring import BitString
     from fastweb.postgres.connection import Connection, connect
+    from fastweb.postgres.copy import CopyOut
+    from fastweb.postgres.cursor import Cursor
     from fastweb.postgres.errors import *  # noqa: F403
     from fastweb.postgres.geometry import Box, Circle, Line, LineSegment, Path, Point, Polygon
     from fastweb.postgres.handle import Handle
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from fastweb.postgres.pool import PgPool
     from fastweb.postgres.ranges import Range
     from fastweb.postgres.results import JSONBytes, Record, Result, RowError
+    from fastweb.postgres.retry import Retry
     from fastweb.postgres.statistics import PoolStatistics
+    from fastweb.postgres.transaction import Rollback, Transaction
     from fastweb.postgres.types import Codec, TypeRegistry
 
 #: A public name -> the module of this package that has it. Exceptions are found in `errors`.
@@ -36,6 +40,8 @@ _MODULES = {
     "Circle": "geometry",
     "Codec": "types",
     "Connection": "connection",
+    "CopyOut": "copy",
+    "Cursor": "cursor",
     "Handle": "handle",
     "Host": "options",
     "Interval": "interval",
@@ -51,7 +57,10 @@ _MODULES = {
     "Range": "ranges",
     "Record": "results",
     "Result": "results",
+    "Retry": "retry",
+    "Rollback": "transaction",
     "RowError": "results",
+    "Transaction": "transaction",
     "TypeRegistry": "types",
     "connect": "connection",
 }
@@ -62,6 +71,8 @@ __all__ = [
     "Circle",
     "Codec",
     "Connection",
+    "CopyOut",
+    "Cursor",
     "Handle",
     "Host",
     "Interval",
@@ -77,7 +88,10 @@ __all__ = [
     "Range",
     "Record",
     "Result",
+    "Retry",
+    "Rollback",
     "RowError",
+    "Transaction",
     "TypeRegistry",
     "connect",
 ]
