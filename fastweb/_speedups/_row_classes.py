@@ -14,7 +14,7 @@ import dataclasses
 import datetime
 import types
 import typing
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
@@ -260,14 +260,18 @@ def _put_in(hint: Any, variables: dict[Any, Any]) -> Any:
     return hint[tuple(variables.get(each, each) for each in inside)] if inside else hint
 
 
-def _match(fields: list[Field], columns: Columns, name: str, ignored: Container[str]) -> list[Field | None]:
-    """The field for each column; None for a column that is no field's and need not be.
+def _match(
+    fields: list[Field], columns: Columns, name: str, strict: bool, ignored: Any = None
+) -> list[Field | None]:
+    """The field for each column; None for a column that is no field's.
 
     Arguments:
-        ignored: the names of such columns.
+        strict: whether each column must be a field's: for classes that forbid what they do not know. Others
+            leave it out, as when they are made of JSON: so a deploy may add columns before the code has them.
+        ignored: the name of a column that need not be, even so.
 
     Raises:
-        RowError: a column has no field, two have one, or a field has no column and no default.
+        RowError: a column has no field where it must, two have one, or a field has no column and no default.
     """
     _twice(columns, name)
     by_name = {field.name: field for field in fields if field.given}
@@ -275,7 +279,7 @@ def _match(fields: list[Field], columns: Columns, name: str, ignored: Container[
     found: list[Field | None] = []
     for column in columns.names:
         field = by_alias.get(column) or by_name.get(column)
-        if field is None and column not in ignored:
+        if field is None and strict and column != ignored:
             raise RowError(
                 f"{name} has no field for the column {column!r}; its fields are {_listed(by_name)}: "
                 "select what it has, or name the column with AS"
@@ -302,9 +306,9 @@ def _codec(columns: Columns, place: int) -> Any:
 
 
 def _fill(
-    plan: Plan, fields: list[Field], columns: Columns, ignored: Container[str] = ()
+    plan: Plan, fields: list[Field], columns: Columns, strict: bool = False, ignored: Any = None
 ) -> list[Field | None]:
-    found = _match(fields, columns, plan.name, ignored)
+    found = _match(fields, columns, plan.name, strict, ignored)
     for place, (column, field) in enumerate(zip(columns.names, found, strict=True)):
         codec = _codec(columns, place)
         if field is None:
@@ -417,17 +421,16 @@ def _plan_struct(cls: Any, origin: Any, columns: Columns, name: str) -> Plan:
             field.factory = info.default_factory
         fields.append(field)
     tag = origin.__struct_config__.tag_field
-    ignored: Container[str] = () if tag is None else {tag}
-    extra = origin.model_config.get("extra") if is_model else None
-    if extra in ("allow", "ignore"):
-        ignored = columns.names
+    strict = origin.__struct_config__.forbid_unknown_fields
+    if is_model:
+        strict = origin.model_config.get("extra") == "forbid"
     if is_model and not (COMPILED and _is_plain_model(origin, fields)):
         plan = _plan_validated(origin, columns, name)
-        for place, known in zip(plan.places, _match(fields, columns, name, ignored), strict=True):
+        for place, known in zip(plan.places, _match(fields, columns, name, strict, tag), strict=True):
             place.field = place.column if known is None else known.alias
         return plan
     plan = Plan(OBJECT, origin, name)
-    found = _fill(plan, fields, columns, ignored)
+    found = _fill(plan, fields, columns, strict, tag)
     if tag is not None:
         _check_tag(plan, columns, found, origin.__struct_config__)
     if is_model:
