@@ -14,7 +14,7 @@ from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
 from fastweb.postgres.slots import Holding, Slot
 
 if TYPE_CHECKING:
-    from fastweb.postgres.pool import PgPool
+    from fastweb.postgres.desk import Desk
 
 __all__ = ["Lease", "PooledConnection"]
 
@@ -71,14 +71,14 @@ class Lease:
     """What `PgPool.acquire` returns. It lends a connection once.
 
     Arguments:
-        pool: whose connection it is to be.
+        desk: of the pool whose connection it is to be.
         timeout: seconds to wait for one.
     """
 
-    __slots__ = ("_code", "_connection", "_line", "_pool", "_slot", "_timeout")
+    __slots__ = ("_code", "_connection", "_desk", "_line", "_slot", "_timeout")
 
-    def __init__(self, pool: PgPool, timeout: float | None) -> None:
-        self._pool = pool
+    def __init__(self, desk: Desk, timeout: float | None) -> None:
+        self._desk = desk
         self._timeout = timeout
         self._slot: Slot | None = None
         self._connection: PooledConnection | None = None
@@ -87,10 +87,10 @@ class Lease:
         self._line = frame.f_lineno
 
     async def __aenter__(self) -> PooledConnection:
-        pool = self._pool
-        slot = pool.take()
+        desk = self._desk
+        slot = desk.take()
         if slot is None:
-            slot = await pool.wait_for_slot(self._timeout)
+            slot = await desk.wait_for_slot(self._timeout)
         return self._lend(slot)
 
     async def __aexit__(self, *_error: object) -> None:
@@ -101,14 +101,13 @@ class Lease:
 
     def _lend(self, slot: Slot) -> PooledConnection:
         if self._slot is not None:
-            self._pool.give_back(slot, "")
+            self._desk.give_back(slot, "")
             raise InterfaceError(
                 "acquire() was entered twice: each lease lends one connection, call it again"
             )
         session = slot.session
         self._slot = slot
-        pool = self._pool
-        pool.count_lease()
+        self._desk.leases += 1
         session.marker = slot.mark
         slot.hold(Holding(asyncio.current_task(), self._code, self._line, session.loop.time()))
         self._connection = connection = PooledConnection(slot, self)
@@ -125,10 +124,10 @@ class Lease:
         connection.give_back()
         if connection.listening:
             slot.dirty = True
-        self._pool.give_back(slot, "")
+        self._desk.give_back(slot, "")
 
     def __del__(self) -> None:
-        if self._connection is not None and self._slot is not None and self._slot.pool is not None:
+        if self._connection is not None and self._slot is not None and self._slot.desk is not None:
             warnings.warn(
                 "a connection of a pool was never given back: acquired at"
                 f" {self._code.co_filename}:{self._line};"
@@ -138,4 +137,4 @@ class Lease:
             )
             loop = self._slot.session.loop
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._pool.give_back, self._slot, "")
+                loop.call_soon_threadsafe(self._desk.give_back, self._slot, "")

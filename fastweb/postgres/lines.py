@@ -13,7 +13,7 @@ from typing import Any
 
 from fastweb._speedups.pg_operation import Operation
 
-__all__ = ["Line", "Waiter"]
+__all__ = ["Line", "Waiter", "copy_of"]
 
 
 class Waiter:
@@ -86,7 +86,7 @@ class Line:
 
     def fail_all(self, error: BaseException) -> None:
         while (waiter := self.first()) is not None:
-            self.fail(waiter, _copy(error))
+            self.fail(waiter, copy_of(error))
 
     def forget(self) -> None:
         """A lease's task waits no longer."""
@@ -112,7 +112,7 @@ class Line:
             waiter.timer = None
 
 
-def _copy(error: BaseException) -> BaseException:
+def copy_of(error: BaseException) -> BaseException:
     """Each has an exception, and a traceback, of his own."""
     try:
         new = copy.copy(error)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
 from typing import TYPE_CHECKING, Any, Final
 
 from fastweb._speedups.pg_operation import SIMPLE, Operation
@@ -21,9 +22,9 @@ from fastweb.postgres.statements import Kind, kind_of
 
 if TYPE_CHECKING:
     from fastweb.postgres.connection import Connection
-    from fastweb.postgres.pool import PgPool
+    from fastweb.postgres.desk import Desk
 
-__all__ = ["RESET", "Holding", "Slot"]
+__all__ = ["LONG", "RESET", "Holding", "Slot"]
 
 logger = logging.getLogger("fastweb.postgres")
 
@@ -36,6 +37,8 @@ RESET: Final = (
 #: The same where somebody has used PREPARE himself.
 RESET_PREPARED: Final = RESET + "; DEALLOCATE ALL"
 
+#: Seconds that the server may be at a statement before nothing is sent behind it any more.
+LONG: Final = 0.005
 #: Seconds that the server may take to end what a holder has left behind; then the connection is closed.
 LEAVING: Final = 10.0
 
@@ -64,7 +67,7 @@ class Slot:
     """See above.
 
     Arguments:
-        pool: whose it is.
+        desk: hands it out.
         connection: open.
         retire_at: the loop's time at which it is too old.
     """
@@ -72,21 +75,22 @@ class Slot:
     __slots__ = (
         "coming",
         "connection",
+        "desk",
         "dirty",
         "flight",
         "holder",
         "idle_since",
-        "pool",
         "prepared",
         "reserved",
         "retire_at",
         "session",
+        "slow",
         "timer",
     )
 
-    def __init__(self, pool: PgPool, connection: Connection, retire_at: float) -> None:
+    def __init__(self, desk: Desk, connection: Connection, retire_at: float) -> None:
         session = connection.protocol
-        self.pool: PgPool | None = pool
+        self.desk: Desk | None = desk
         self.connection = connection
         self.session = session
         #: The operations on their way.
@@ -103,6 +107,8 @@ class Slot:
         self.retire_at = retire_at
         self.idle_since = session.loop.time()
         self.timer: asyncio.TimerHandle | None = None
+        #: When the operation began that was found slow.
+        self.slow = 0.0
         session.owner = self
         session.shared = True
         session.ordered = False
@@ -120,6 +126,21 @@ class Slot:
         if self.holder is not None or not self.flight:
             return self.holder is not None or not session.is_idle
         return any(not each.dropped and not each.internal for each in (*self.flight, *session.held))
+
+    def is_slow(self, now: float) -> bool:
+        """Whether the server is at its first operation for longer than `LONG`, as far as the loop has seen.
+        While that was busy with something else, an answer may have come that it has not read."""
+        session = self.session
+        started = self.flight[0].started
+        if now - started <= LONG:
+            return False
+        if session.now - started > LONG or self.slow == started:
+            # Something of it was read, or was to be read, that late, and it was not its end.
+            return True
+        if session.out.size or _is_readable(session.transport):
+            return False
+        self.slow = started
+        return True
 
     def is_stuck(self, now: float) -> bool:
         """What it does is for nobody any more, and does not end: the network may be gone."""
@@ -147,7 +168,7 @@ class Slot:
             self.session.marker = None
 
     def leave(self, what: str) -> bool:
-        """The holder has given it back; whether it is free at once, or later, when `pool.freed` is called.
+        """The holder has given it back; whether it is free at once, or later, when `desk.freed` is called.
 
         Arguments:
             what: the holder, for a warning.
@@ -173,18 +194,18 @@ class Slot:
     def ready(self) -> None:
         """The server has answered something: the session calls this, where it is watched."""
         holder = self.holder
-        pool = self.pool
+        desk = self.desk
         session = self.session
-        if pool is None:
+        if desk is None:
             return
         if holder is None:
             if self.reserved:
                 if self.is_idle:
                     self.reserved = False
-                    session.watched = pool.is_watched
-                    pool.freed(self)
+                    session.watched = desk.is_watched
+                    desk.freed(self)
             else:
-                pool.has_room(self)
+                desk.has_room(self)
         elif self.is_idle:
             if holder is not False:
                 # A statement that had it for itself.
@@ -195,18 +216,18 @@ class Slot:
                 self._roll_back("")
                 return
             self._clean()
-            pool.freed(self)
+            desk.freed(self)
 
     def gone(self) -> None:
         """The connection has ended: the session calls this, before it tells those who wait."""
         self._stop_timer()
-        pool = self.pool
-        if pool is not None:
-            pool.lost(self)
+        desk = self.desk
+        if desk is not None:
+            desk.lost(self)
 
     def discard(self) -> None:
         """It is out of the pool."""
-        self.pool = None
+        self.desk = None
         self.session.owner = None
         self.session.watched = False
         self.session.marker = None
@@ -223,13 +244,13 @@ class Slot:
         if self.dirty:
             session.reset_first = RESET_PREPARED if self.prepared else RESET
             self.dirty = self.prepared = False
-            if self.pool is not None:
-                self.pool.soiled(self)
+            if self.desk is not None:
+                self.desk.supply.soiled()
 
     def _roll_back(self, what: str) -> None:
         session = self.session
-        if self.pool is not None and what:
-            self.pool.count_rollback()
+        if self.desk is not None and what:
+            self.desk.rollbacks += 1
             logger.warning(
                 "a connection was given back to the pool with a transaction open, which was rolled back: %s",
                 what,
@@ -261,6 +282,16 @@ class Slot:
         if holder is False:
             return f"given back, still busy: {_short(doing)}"
         return f"{len(self.flight)} reads: {_short(doing)}"
+
+
+def _is_readable(transport: Any) -> bool:
+    """Whether something has come that was not read yet."""
+    found = transport.get_extra_info("socket")
+    if found is None or (number := found.fileno()) < 0 or not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _short(sql: str) -> str:
