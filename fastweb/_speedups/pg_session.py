@@ -247,6 +247,8 @@ class BaseSession:
     _feeding: cython.bint
     _encoding: cython.bint
     _scheduled: cython.bint
+    #: The loop's time of the last write.
+    _written: cython.double
     _batch: Operation
     _batch_rows: Any
     #: Operations that wait for a description.
@@ -304,6 +306,7 @@ class BaseSession:
         self._feeding = False
         self._encoding = False
         self._scheduled = False
+        self._written = 0.0
         self._batch = None
         self._batch_rows: Any = None
         self._waiting = set()
@@ -426,6 +429,13 @@ class BaseSession:
     def flush(self) -> Any:
         """Write what is to be written."""
         if self.out.size and self.lost is None:
+            now: cython.double = self.loop.time()
+            if self.in_flight:
+                head: Operation = self.in_flight[0]
+                if head.started > self._written:
+                    # The server has it from now on; the loop may have been busy since it was asked.
+                    head.started = now
+            self._written = now
             self.write(self.out.take())
 
     @cython.cfunc

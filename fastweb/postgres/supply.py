@@ -90,10 +90,6 @@ class Supply:
     async def open(self, count: int) -> None:
         """Open connections until there are so many, or one could not be opened (`is_refused`)."""
         if not self.opening:
-            if self._retry is not None:
-                # After a loss; who asks for one does not wait for that.
-                self._retry.cancel()
-                self._retry = None
             self.start(count - len(self.slots))
         await asyncio.wait(self.opening, return_when=asyncio.FIRST_COMPLETED)
 
@@ -128,9 +124,11 @@ class Supply:
     def start(self, wanted: int) -> None:
         """Open connections, as many as may be."""
         room = self.max_size - len(self.slots) - len(self.opening)
-        if self._retry is not None or self.state > CLOSING:
+        if self.state > CLOSING:
             return
         if self._backoff.failures:
+            if self._retry is not None:
+                return
             # One, to see whether it can be done again.
             room = min(room, 1 - len(self.opening))
         for _ in range(min(wanted, room)):

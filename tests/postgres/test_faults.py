@@ -440,6 +440,8 @@ def test_the_schema_changes_below_prepared_statements(postgres: Postgres) -> Non
             assert [dict(row) for row in await pool.fetch(sql)] == [{"a": "1", "b": "two"}]
             # In a transaction it cannot be asked again: the error is told, and what comes next is well.
             async with pool.acquire() as connection:
+                # Twice: the first one on a connection has no name yet.
+                await connection.fetch(sql)
                 await connection.fetch(sql)
                 await connection.execute("begin")
                 await connection.fetch_value("select 1")

@@ -10,6 +10,7 @@ import os
 import random
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -62,6 +63,17 @@ async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.005)
+
+
+async def cancel_on_server(pool: PgPool, words: str) -> None:
+    """Cancel statements by a part of their text."""
+    sql = (
+        "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity"
+        " WHERE query LIKE $1 AND pid <> pg_backend_pid() AND state = 'active'"
+    )
+    async with asyncio.timeout(5):
+        while not await pool.fetch_value(sql, f"%{words}%", share=True):
+            pass
 
 
 # --- Sharing ---
@@ -126,12 +138,14 @@ def test_every_form_of_a_statement(postgres: Postgres) -> None:
 def test_who_needs_a_connection_gets_one_to_himself(postgres: Postgres) -> None:
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 3) as pool:
-            slow = [asyncio.create_task(pool.fetch_value("SELECT pg_sleep(0.3)")) for _ in range(2)]
+            slow = [asyncio.create_task(pool.fetch_value("SELECT pg_sleep(30)")) for _ in range(2)]
             await until(lambda: pool.stats().held == 2)
-            async with asyncio.timeout(0.25):
+            async with asyncio.timeout(10):
                 assert await pool.fetch_value("SELECT 1") == 1
-            await asyncio.gather(*slow)
             assert pool.stats().statements == 2
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
 
     run(main())
 
@@ -141,15 +155,15 @@ def test_nothing_is_sent_behind_a_read_that_runs_long(postgres: Postgres) -> Non
         async with PgPool(postgres.dsn, 1, 2) as pool:
             await pool.fetch_value("SELECT 1")
             # It looks like a plain read.
-            slow = asyncio.create_task(pool.fetch_value("SELECT pg_sleep(1)", share=True))
-            await asyncio.sleep(0.05)
-            async with asyncio.timeout(0.7):
-                assert await asyncio.gather(*[pool.fetch_value("SELECT $1::int", n) for n in range(9)]) == [
-                    *range(9)
-                ]
-            assert pool.stats().size == 2
-            slow.cancel()
-            await asyncio.gather(slow, return_exceptions=True)
+            slow = asyncio.create_task(pool.fetch_value("SELECT pg_sleep(30) AS runs_long", share=True))
+            await asyncio.sleep(0.02)
+            async with asyncio.timeout(10):
+                answers = await asyncio.gather(*[pool.fetch_value("SELECT $1::int", n) for n in range(9)])
+                assert answers == [*range(9)]
+                assert pool.stats().size == 2
+                assert not slow.done()
+                await cancel_on_server(pool, "AS runs_long")
+                await asyncio.gather(slow, return_exceptions=True)
 
     run(main())
 
@@ -157,8 +171,8 @@ def test_nothing_is_sent_behind_a_read_that_runs_long(postgres: Postgres) -> Non
 def test_where_there_is_no_other_connection_reads_wait_in_the_pool(postgres: Postgres) -> None:
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 1) as pool:
-            slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(0.1)", share=True))
-            await asyncio.sleep(0.03)
+            slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(0.05)", share=True))
+            await asyncio.sleep(0.02)
             reads = [asyncio.create_task(pool.fetch_value("SELECT $1::int", n)) for n in range(5)]
             await asyncio.sleep(0.01)
             assert pool.stats().waiting == 5
@@ -168,6 +182,106 @@ def test_where_there_is_no_other_connection_reads_wait_in_the_pool(postgres: Pos
             assert isinstance(answers[2], asyncio.CancelledError)
             await slow
             assert pool.stats().waiting == 0
+
+    run(main())
+
+
+def test_a_loop_that_was_busy_is_no_slow_server(postgres: Postgres) -> None:
+    """Answers that have come and were not read, and questions that were not written, are not late."""
+
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 4) as pool:
+            for _ in range(3):
+                await pool.fetch_value("SELECT $1::int", 0)
+            for _ in range(5):
+                # The server has answered long before the loop goes on.
+                first = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 1))
+                time.sleep(0.03)  # noqa: ASYNC251 - somebody does
+                second = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 2))
+                assert await asyncio.gather(first, second) == (1, 2)
+                # Asked within the turn that has brought an answer, and written at its end.
+                third = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 3))
+                time.sleep(0.03)  # noqa: ASYNC251
+                fourth = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 4))
+                await asyncio.sleep(0)
+                fifth = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 5))
+                assert await asyncio.gather(third, fourth, fifth) == (3, 4, 5)
+            assert pool.stats().opened == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_reads_on_their_way_on_a_connection_are_bounded(postgres: Postgres, size: int) -> None:
+    """64, then another connection; 256, where there is none; the others wait, and none is overtaken."""
+
+    async def main() -> None:
+        order: list[int] = []
+        async with PgPool(postgres.dsn, size, size) as pool:
+            leases = [pool.acquire() for _ in range(size)]
+            for lease in leases:
+                connection = await lease
+                for _ in range(2):
+                    await connection.fetch_value("SELECT $1::int", 0)
+            for lease in leases:
+                lease.release()
+
+            async def read(number: int) -> None:
+                assert await pool.fetch_value("SELECT $1::int", number) == number
+                order.append(number)
+
+            tasks = [asyncio.ensure_future(read(number)) for number in range(600)]
+            # The tasks ask in one turn of the loop, in which nothing is read.
+            await asyncio.sleep(0)
+            stats = pool.stats()
+            assert [stats.in_flight, stats.waiting, stats.shared] == [256 * size, 600 - 256 * size, size]
+            await asyncio.gather(*tasks)
+            if size == 1:
+                assert order == [*range(600)]
+            assert (pool.stats().waiting, pool.stats().in_flight) == (0, 0)
+
+    run(main())
+
+
+def test_readers_and_owners_come_in_turn(postgres: Postgres, run_on: Callable[..., Any]) -> None:
+    async def main() -> None:
+        order: list[str] = []
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+
+            async def read(name: str) -> None:
+                await pool.fetch_value("SELECT 1")
+                order.append(name)
+
+            async def write(name: str) -> None:
+                await pool.execute("NOTIFY nobody")
+                order.append(name)
+
+            async def borrow(name: str) -> None:
+                async with pool.acquire() as connection:
+                    await connection.fetch_value("SELECT 1")
+                    order.append(name)
+
+            asked = [("a", borrow), ("b", read), ("c", write), ("d", borrow), ("e", read), ("f", write)]
+            async with pool.acquire():
+                tasks = []
+                for name, ask in asked:
+                    tasks.append(asyncio.create_task(ask(name)))
+                    await asyncio.sleep(0.001)
+            await asyncio.gather(*tasks)
+            # Reads share: those that wait go together, when it is the first one's turn.
+            assert order == ["a", "b", "e", "c", "d", "f"]
+
+    run_on(main())
+
+
+def test_what_sets_something_is_never_shared(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            await pool.execute("SET work_mem = '5MB'", share=True)
+            assert await pool.fetch_value("SHOW work_mem") == "4MB"
+            for share in (True, False):
+                with pytest.raises(InterfaceError, match=r"pool\.transaction\(\)"):
+                    await pool.execute("BEGIN", share=share)
 
     run(main())
 
@@ -336,7 +450,7 @@ def test_what_is_still_asked_when_it_is_given_back_is_not_the_next_one_s(postgre
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 1) as pool:
             async with pool.acquire() as connection:
-                left = asyncio.ensure_future(connection.fetch_value("SELECT pg_sleep(0.1), 5"))
+                left = asyncio.ensure_future(connection.fetch_value("SELECT pg_sleep(0.03), 5"))
                 await asyncio.sleep(0.01)
             async with pool.acquire() as connection:
                 assert left.done()
@@ -369,7 +483,7 @@ def test_listeners_go_with_their_borrower(postgres: Postgres) -> None:
 def test_a_timeout_says_who_holds_what(postgres: Postgres) -> None:
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 2, acquire_timeout=0.1) as pool:
-            slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(0.5) AS slowly"))
+            slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(30) AS slowly"))
             async with pool.acquire():
                 await until(lambda: pool.stats().held == 2)
                 with pytest.raises(PoolTimeoutError) as caught:
@@ -382,8 +496,9 @@ def test_a_timeout_says_who_holds_what(postgres: Postgres) -> None:
             assert "test_pool.py" in text
             assert "main" in text
             assert "Task-" in text
-            assert "pg_sleep(0.5) AS slowly" in text
-            await slow
+            assert "pg_sleep(30) AS slowly" in text
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
             assert pool.stats().timeouts == 2
             assert pool.stats().waiting == 0
 
@@ -614,7 +729,7 @@ def test_a_server_that_is_killed_and_comes_back(own_postgres: OwnPostgres) -> No
                 async with pool.acquire(timeout=0.3):
                     pass
             waiting = [asyncio.create_task(pool.fetch_value("SELECT $1::int", n)) for n in range(10)]
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
             assert pool.stats().connecting <= 1
             await asyncio.to_thread(own_postgres.start)
             assert await asyncio.gather(*waiting) == [*range(10)]
@@ -676,7 +791,7 @@ def test_close_waits_for_those_who_have_a_connection(postgres: Postgres) -> None
     async def main() -> None:
         pool = PgPool(postgres.dsn, 1, 2)
         async with pool.acquire() as connection:
-            slow = asyncio.create_task(pool.fetch_value("SELECT 1 FROM pg_sleep(0.1)"))
+            slow = asyncio.create_task(pool.fetch_value("SELECT 1 FROM pg_sleep(0.05)"))
             await until(lambda: pool.stats().held == 2)
             closing = asyncio.create_task(pool.close())
             await asyncio.sleep(0.01)
@@ -720,9 +835,13 @@ def test_close_does_not_wait_for_ever(postgres: Postgres, caplog: pytest.LogCapt
 
 def test_a_connection_that_is_idle_for_long_is_closed(postgres: Postgres) -> None:
     async def main() -> None:
-        async with PgPool(postgres.dsn, 1, 3, max_idle=0.1) as pool:
-            await asyncio.gather(*[pool.fetch("SELECT pg_sleep(0.05)") for _ in range(3)])
+        async with PgPool(postgres.dsn, 1, 3, max_idle=0.03) as pool:
+            leases = [pool.acquire() for _ in range(3)]
+            for lease in leases:
+                await lease
             assert pool.stats().size == 3
+            for lease in leases:
+                lease.release()
             await until(lambda: pool.stats().size == 1)
             assert pool.stats().closed == 2
             assert await pool.fetch_value("SELECT 1") == 1
@@ -732,7 +851,7 @@ def test_a_connection_that_is_idle_for_long_is_closed(postgres: Postgres) -> Non
 
 def test_a_connection_that_is_old_is_replaced(postgres: Postgres) -> None:
     async def main() -> None:
-        async with PgPool(postgres.dsn, 1, 1, max_age=0.1) as pool:
+        async with PgPool(postgres.dsn, 1, 1, max_age=0.03) as pool:
             first = await pool.fetch_value("SELECT pg_backend_pid()")
             async with asyncio.timeout(5):
                 while await pool.fetch_value("SELECT pg_backend_pid()") == first:
