@@ -218,6 +218,7 @@ def test_a_child_process_runs_the_same_fastweb() -> None:
 
 
 @needs_cython
+@pytest.mark.timeout(900)  # All is compiled, beside other tests.
 class TestWheel:
     def test_holds_source_and_compiled_module_and_types(self, wheel: Path) -> None:
         folder = wheel / "fastweb" / "_speedups"

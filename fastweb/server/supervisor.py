@@ -414,7 +414,8 @@ class Supervisor:
             return
         for message, _ in worker.channel.receive():
             self._said(worker, message)
-        if worker.channel.ended:
+        # What it said may have led to a stop, which forgets workers that the template has still to name.
+        if worker.channel.ended and worker.channel.fileno() >= 0:
             # It is gone, or about to: SIGCHLD says so, too.
             self._selector.unregister(worker.channel)
             worker.channel.close()
