@@ -251,6 +251,7 @@ class BaseSession:
     _written: cython.double
     _batch: Operation
     _batch_rows: Any
+    _batch_count: cython.Py_ssize_t
     #: Operations that wait for a description.
     _waiting: set
     #: Of the last ErrorResponse.
@@ -309,6 +310,7 @@ class BaseSession:
         self._written = 0.0
         self._batch = None
         self._batch_rows: Any = None
+        self._batch_count = 0
         self._waiting = set()
         self._fields = {}
 
@@ -624,7 +626,7 @@ class BaseSession:
         """Bind: Byte1('B'), Int32, String the portal, String the statement, the formats of the parameters,
         Int16 their count, Int32 the length of each or -1, Byten; the formats of the columns."""
         out = self.out
-        values: tuple = args if type(args) is tuple else tuple(args)
+        values: tuple = args if type(args) is tuple else self.row_of(args)
         parameters: tuple = description.parameters
         count: cython.Py_ssize_t = len(parameters)
         at: cython.Py_ssize_t
@@ -673,6 +675,9 @@ class BaseSession:
         evicted = self._evicted
         self._name(statement)
         try:
+            if operation.kind == _QUERY and len(operation.args) > 65535:
+                # The server would count them modulo 65536, and say so.
+                raise self.too_many(len(operation.args))
             self._put_first(operation)
             operation.wants = self._put_closes(operation) | _PARSED | _PARAMETERS | _COLUMNS
             self._put_parse(statement, ())
@@ -742,6 +747,7 @@ class BaseSession:
             self._hold(operation)
             self._batch = operation
             self._batch_rows = rows
+            self._batch_count = 0
             self.feed_batch()
         return None
 
@@ -932,8 +938,10 @@ class BaseSession:
             try:
                 self._put_bind(b"", statement, statement.description, args)
                 out.put(_EXECUTE_ALL)
+                self._batch_count += 1
             except Exception as error:
                 out.truncate(start)
+                error.add_note(f"in row {self._batch_count + 1} of the arguments")
                 self._spoil(operation, error)
                 break
             operation.pending += 1
@@ -1698,6 +1706,14 @@ class BaseSession:
     def wrong_count(self, sql: str, expected: int, got: int) -> Any:
         """The exception for a wrong number of arguments."""
         raise NotImplementedError
+
+    def too_many(self, got: int) -> Any:
+        """The exception for arguments that are more than a Bind can count."""
+        raise NotImplementedError
+
+    def row_of(self, args: Any) -> tuple:
+        """A row of a BATCH that is no tuple, as one; or a TypeError."""
+        return tuple(args)
 
     def wrong_argument(self, error: Any, place: int, codec: Codec, value: Any) -> Any:
         """The exception for an argument that its codec refuses."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastweb.postgres.geometry import Box, Circle, Line, LineSegment, Path, Point, Polygon
     from fastweb.postgres.handle import Handle
     from fastweb.postgres.interval import Interval
+    from fastweb.postgres.notifications import Notification, Notifications
     from fastweb.postgres.options import Host, Options
     from fastweb.postgres.pool import PgPool
     from fastweb.postgres.ranges import Range
@@ -48,6 +49,8 @@ _MODULES = {
     "JSONBytes": "results",
     "Line": "geometry",
     "LineSegment": "geometry",
+    "Notification": "notifications",
+    "Notifications": "notifications",
     "Options": "options",
     "Path": "geometry",
     "PgPool": "pool",
@@ -79,6 +82,8 @@ __all__ = [
     "JSONBytes",
     "Line",
     "LineSegment",
+    "Notification",
+    "Notifications",
     "Options",
     "Path",
     "PgPool",

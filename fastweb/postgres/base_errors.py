@@ -137,6 +137,9 @@ class PostgresError(_Fields, Exception):
             lines.append(f"HINT:  {self.hint}")
         if self.position is not None and self.query:
             lines.append(where(self.query, self.position))
+        if self.context:
+            # The line of a COPY, the function of PL/pgSQL: where nothing else says it.
+            lines.append(f"CONTEXT:  {_cut(self.context)}")
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -158,6 +161,13 @@ def where(query: str, position: int) -> str:
     if len(line) > 100:
         line = line[:97] + "..."
     return f"{head}{line}\n{' ' * (len(head) + column)}^"
+
+
+def _cut(text: str, lines: int = 5, most: int = 500) -> str:
+    """The beginning of a text that may be long: the stack of a recursion, a line of a COPY."""
+    found = text.split("\n", lines)
+    head = "\n".join(found[:lines])
+    return head if len(found) <= lines and len(head) <= most else head[: most - 3] + "..."
 
 
 class PostgresLogMessage(_Fields):

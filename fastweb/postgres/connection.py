@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation, Statement
 from fastweb._speedups.pg_record import Record
@@ -39,9 +39,13 @@ if TYPE_CHECKING:
     from fastweb.postgres.copy import CopyOut, Format
     from fastweb.postgres.copy_statement import CopyInOptions, CopyOutOptions, Table
     from fastweb.postgres.cursor import Cursor
+    from fastweb.postgres.notifications import Notifications
     from fastweb.postgres.pipeline import Pipeline
 
 __all__ = ["Connection", "PreparedStatement", "Shared", "connect"]
+
+#: PostgreSQL's NAMEDATALEN without the NUL.
+MOST_OF_A_NAME: Final = 63
 
 T = TypeVar("T")
 #: What is awaited for an answer.
@@ -179,7 +183,7 @@ class Connection:
         if isinstance(sql, str):
             operation = self._query(sql, args, records_sink())
         else:
-            _check_text(args)
+            _check_text(sql, args)
             operation = self._query(args[0], args[1:], class_sink(sql))
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
@@ -198,7 +202,7 @@ class Connection:
         if isinstance(sql, str):
             operation = self._query(sql, args, one_sink())
         else:
-            _check_text(args)
+            _check_text(sql, args)
             operation = self._query(args[0], args[1:], one_sink(sql))
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
@@ -313,6 +317,7 @@ class Connection:
 
         if isinstance(sql, str):
             return Cursor(self, sql, args, prefetch, None, timeout)
+        _check_text(sql, args)
         return Cursor(self, args[0], args[1:], prefetch, sql, timeout)
 
     async def copy_in(
@@ -436,7 +441,15 @@ class Connection:
             channel: its name, as it is written in `NOTIFY "channel"`.
             callback: called with this connection, the process id of who notifies, the channel and the
                 payload; a coroutine function's coroutine runs as a Task.
+
+        Raises:
+            InterfaceError: it is no name, or longer than the 63 bytes that PostgreSQL keeps of one: it would
+                cut it, and notify with what is left.
         """
+        if not callable(callback):
+            raise TypeError(f"expected a function to call, got {callback!r:.100}")
+        if len(channel.encode()) > MOST_OF_A_NAME:
+            raise InterfaceError(f"a channel's name has at most {MOST_OF_A_NAME} bytes: {channel!r:.100}")
         listeners = self._listeners.setdefault(channel, [])
         listeners.append(callback)
         if len(listeners) == 1:
@@ -460,6 +473,13 @@ class Connection:
             self._listeners[channel] = kept
         else:
             self._listeners.pop(channel, None)
+
+    def notifications(self, *channels: str) -> Notifications:
+        """What comes on some channels, as an asynchronous iterator, which raises a ConnectionLostError when
+        the connection has ended. With `async with` it listens from there on, and no longer than that."""
+        from fastweb.postgres.notifications import Notifications
+
+        return Notifications(self, channels)
 
     def notify(self, channel: str, payload: str = "") -> Answer[Any]:
         """Send a NOTIFY."""
@@ -622,9 +642,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _check_text(args: tuple[Any, ...]) -> None:
+def _check_text(found: object, args: tuple[Any, ...]) -> None:
     if not args or not isinstance(args[0], str):
-        raise TypeError("expected a class and the SQL text, or the SQL text first")
+        raise TypeError(f"expected SQL as a str, or a class and then SQL, got {found!r:.100}")
 
 
 def _digits(text: str) -> str:

@@ -131,7 +131,7 @@ def parse(text: str) -> dict[str, str]:
         reason = (
             re.sub(r'"[^"]*"?', _shown, str(error)) if isinstance(error, OperationalError) else "not UTF-8"
         )
-        raise ClientConfigurationError(f"the connection string is none: {reason.strip()}") from None
+        raise ClientConfigurationError(f"this is no connection string: {reason.strip()}") from None
     try:
         return {each.keyword.decode(): each.val.decode() for each in found if each.val is not None}
     except UnicodeDecodeError:

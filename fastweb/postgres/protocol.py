@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from fastweb._speedups.pg_codec import Codec
@@ -174,6 +175,21 @@ class Protocol(BaseSession):
     def wrong_count(self, sql: str, expected: int, got: int) -> Exception:
         have = "no arguments" if not expected else "1 argument" if expected == 1 else f"{expected} arguments"
         return InterfaceError(f"the statement takes {have}, and {got or 'none'} came: {sql}")
+
+    def too_many(self, got: int) -> Exception:
+        return InterfaceError(
+            f"a statement takes at most 65535 arguments, and {got} came: give arrays (= any($1), unnest($1)),"
+            " or use execute_many or copy_in"
+        )
+
+    def row_of(self, args: Any) -> tuple[Any, ...]:
+        """A row of `execute_many` that is no tuple."""
+        if isinstance(args, (str, bytes, bytearray, Mapping, AbstractSet)) or not isinstance(args, Iterable):
+            raise TypeError(
+                "a row of arguments is a tuple or a list, in the order of $1, $2 …,"
+                f" not {type(args).__name__}: {args!r:.100}"
+            )
+        return tuple(args)
 
     def wrong_argument(self, error: Exception, place: int, codec: Codec, value: Any) -> Exception:
         for kind in (OverflowError, TypeError, ValueError):

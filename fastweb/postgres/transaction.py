@@ -343,7 +343,8 @@ class Transaction:
         waiter = protocol.loop.create_future()
 
         def ended(_operation: Operation) -> None:
-            if not self._savepoint:
+            # Given back meanwhile, it has forgotten: what is to go out first there is somebody else's.
+            if not self._savepoint and self._connection.protocol is protocol:
                 self._forget()
             if not waiter.done():
                 waiter.set_result(None)

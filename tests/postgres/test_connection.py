@@ -16,6 +16,7 @@ from fastweb.postgres.errors import (
     AdminShutdownError,
     ConnectionLostError,
     InterfaceError,
+    PostgresError,
     PostgresSyntaxError,
     UndefinedTableError,
     UniqueViolationError,
@@ -318,6 +319,126 @@ def test_listening(postgres: Postgres) -> None:
     run(postgres.dsn, main)
 
 
+def test_a_listener_is_a_function_and_a_channel_no_longer_than_is_kept(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        wrong: Any = None
+        with pytest.raises(TypeError, match="expected a function to call, got None"):
+            await c.listen("x", wrong)
+        with pytest.raises(InterfaceError, match="at most 63 bytes"):
+            await c.listen("x" * 64, print)
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        await c.listen("x" * 63, lambda *told: heard.put_nowait(told[3]))
+        await c.notify("x" * 63, "hello")
+        assert await heard.get() == "hello"
+
+    run(postgres.dsn, main)
+
+
+def test_notifications(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        async with c.notifications("a", 'b "', "a") as notifications:
+            assert c.listening
+            for number in range(3):
+                await c.notify(("a", 'b "')[number % 2], str(number))
+            heard = [await anext(notifications) for _ in range(3)]
+            assert heard == [("a", "0", c.process_id), ('b "', "1", c.process_id), ("a", "2", c.process_id)]
+            assert heard[0].channel == "a"
+            assert heard[0].payload == "0"
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await anext(notifications)
+            reader = asyncio.ensure_future(anext(notifications))
+            await asyncio.sleep(0)
+            with pytest.raises(InterfaceError, match="another task"):
+                await anext(notifications)
+            await c.notify("a", "last")
+            assert (await reader).payload == "last"
+        assert not c.listening
+        with pytest.raises(InterfaceError, match="which channels"):
+            c.notifications()
+
+    run(postgres.dsn, main)
+
+
+def test_notifications_end_with_the_connection(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        with pytest.raises(ConnectionLostError, match="terminating connection"):
+            async with c.notifications("a") as notifications:
+                await c.notify("a", "before")
+                reader = asyncio.ensure_future(anext(notifications))
+                assert (await reader).payload == "before"
+                reader = asyncio.ensure_future(anext(notifications))
+                await asyncio.to_thread(postgres.value, "select pg_terminate_backend(%s)", c.process_id)
+                await reader
+        with pytest.raises(ConnectionLostError):
+            await anext(notifications)
+
+    run(postgres.dsn, main)
+
+
+def test_notifications_that_nobody_reads(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(c: Connection) -> None:
+        async with c.notifications("a") as notifications:
+            for number in range(4):
+                await c.notify("a", str(number))
+            while not notifications._too_many:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.001)
+            assert [(await anext(notifications)).payload for _ in range(3)] == ["0", "1", "2"]
+            with pytest.raises(InterfaceError, match="more than 3"):
+                await anext(notifications)
+
+    monkeypatch.setattr("fastweb.postgres.notifications.MOST", 3)
+    run(postgres.dsn, main)
+
+
+def test_more_arguments_than_a_statement_takes(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        def sql(count: int) -> str:
+            return f"select cardinality(array[{','.join(f'${n}::int' for n in range(1, count + 1))}])"
+
+        assert await c.fetch_value(sql(65535), *range(65535)) == 65535
+        with pytest.raises(InterfaceError, match="at most 65535 arguments, and 65536 came"):
+            await c.fetch_value(sql(65536), *range(65536))
+        assert await c.fetch_value("select 1") == 1
+
+    run(postgres.dsn, main)
+
+
+@pytest.mark.parametrize("row", ["x", b"x", {"a": 1}, {1}, 1, None], ids=repr)
+def test_a_row_of_a_batch_is_a_tuple_or_a_list(postgres: Postgres, row: Any) -> None:
+    async def main(c: Connection) -> None:
+        await c.execute("create temp table t (a text)")
+        with pytest.raises(TypeError, match="a row of arguments is a tuple or a list") as caught:
+            await c.execute_many("insert into t values ($1)", [("a",), ["b"], row])
+        assert caught.value.__notes__ == ["in row 3 of the arguments"]
+        assert await c.fetch_value("select count(*) from t") == 0
+
+    run(postgres.dsn, main)
+
+
+def test_an_argument_of_a_batch_that_does_not_fit_says_its_row(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        await c.execute("create temp table t (a int)")
+        with pytest.raises(TypeError, match="expected int for int4, got str") as caught:
+            await c.execute_many("insert into t values ($1)", [(1,), (2,), ("x",)])
+        assert caught.value.__notes__ == ["in row 3 of the arguments"]
+
+    run(postgres.dsn, main)
+
+
+def test_the_line_of_a_copy_is_in_the_error(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        await c.execute("create temp table t (a int)")
+        with pytest.raises(PostgresError) as caught:
+            await c.copy_in("t", b"1\nx\n")
+        assert str(caught.value).splitlines() == [
+            'invalid input syntax for type integer: "x"',
+            'CONTEXT:  COPY t, line 2, column a: "x"',
+        ]
+
+    run(postgres.dsn, main)
+
+
 def test_notices_and_parameters(postgres: Postgres) -> None:
     async def main(c: Connection) -> None:
         told: list[str | None] = []
@@ -423,7 +544,7 @@ def test_a_codec_of_one_s_own_is_used_from_then_on(postgres: Postgres) -> None:
 
 def test_a_class_needs_a_text(postgres: Postgres) -> None:
     async def main(c: Connection) -> None:
-        with pytest.raises(TypeError, match="SQL text"):
+        with pytest.raises(TypeError, match="expected SQL as a str"):
             await c.fetch(int)  # type: ignore[call-overload]
 
     run(postgres.dsn, main)

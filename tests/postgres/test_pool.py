@@ -576,6 +576,36 @@ def test_a_lease_that_comes_as_its_task_is_cancelled_goes_back(postgres: Postgre
 # --- Nobody gets another's answer ---
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["commit", "rollback"])
+def test_a_transaction_s_end_is_cancelled(
+    postgres: Postgres, run_on: Callable[..., Any], fails: bool
+) -> None:
+    async def main() -> None:
+        told: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+
+            async def work() -> None:
+                async with pool.transaction() as connection:
+                    await connection.execute("SELECT 1")
+                    ending.set()
+                    if fails:
+                        raise ValueError("no")
+
+            ending = asyncio.Event()
+            task = asyncio.ensure_future(work())
+            await ending.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await pool.fetch_value("SELECT $1::int", 7) == 7
+            async with pool.transaction() as connection:
+                assert await connection.fetch_value("SELECT 8") == 8
+        assert told == []
+
+    run_on(main())
+
+
 def test_a_hundred_tasks_that_are_cancelled_at_random(postgres: Postgres, run_on: Callable[..., Any]) -> None:
     """Reads, writes, leases, transactions and pipelines, cancelled and out of time at random: every answer is
     that to the question, and in the end all connections are there and free."""
