@@ -200,6 +200,47 @@ def test_a_served_shop(served: Any, tmp_path: Path) -> None:
     assert (tmp_path / "shop.db").exists()
 
 
+@pytest.fixture
+def notes_database() -> Iterator[str]:
+    from tests.postgres import servers
+
+    server = servers.shared()
+    name = f"notes_{os.getpid()}"
+    server.execute(f'create database "{name}"')
+    yield server.conninfo(dbname=name)
+    server.execute(f'drop database "{name}" with (force)')
+
+
+@needs_signals
+def test_notes_in_postgresql(served: Any, notes_database: str) -> None:
+    server = served("notes_pg.py", "--workers", "2", NOTES_DB=notes_database)
+    assert server.ask("GET", "/notes") == (200, [])
+    note = {"title": "A", "body": "first", "tags": ["x"]}
+    status, made = server.ask("POST", "/notes", note)
+    assert (status, {**made, "created": None}) == (201, {**note, "id": 1, "created": None})
+    assert server.ask("POST", "/notes", note) == (409, {"detail": "there is a note 'A'"})
+    assert server.ask("POST", "/notes", {"title": "B", "body": ""})[0] == 201
+    status, listed = server.ask("GET", "/notes")
+    assert [(each["id"], each["title"], each["tags"]) for each in listed] == [(1, "A", ["x"]), (3, "B", [])]
+    assert [each["id"] for each in server.ask("GET", "/notes?tag=x")[1]] == [1]
+    assert server.ask("GET", "/notes/1") == (200, made)
+    assert server.ask("GET", "/notes/7") == (404, {"detail": "there is no note 7"})
+    assert server.ask("GET", "/statistics") == (200, {"notes": 2, "letters": 5})
+    assert server.ask("DELETE", "/notes/1") == (200, {"deleted": True})
+    assert server.ask("DELETE", "/notes/1") == (200, {"deleted": False})
+    assert server.ask("GET", "/notes/1")[0] == 404
+    assert server.end(signal.SIGTERM) == 0
+
+
+@needs_signals
+def test_notes_without_a_database_do_not_start(served: Any) -> None:
+    with pytest.raises(AssertionError) as raised:
+        served("notes_pg.py", "--workers", "1", NOTES_DB="postgresql://127.0.0.1:1/nothing")
+    lines = str(raised.value).strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("Error: the app's start-up failed: <PgPool of 127.0.0.1")
+
+
 def test_every_example_is_tested() -> None:
     tested = set(re.findall(r'"([\w/]+\.py)"', Path(__file__).read_text(encoding="utf-8")))
     apps = [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*/main.py")]
