@@ -142,6 +142,102 @@ def test_in_threads_it_blocks_them_alone(postgres: Postgres) -> None:
 
 
 @pytest.mark.usefixtures("table")
+def test_transactions_on_the_loop(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with pooled(postgres) as pool:
+            pg = pool.get()
+            other = pool.get()
+            async with pg.transaction() as same:
+                assert same is pg
+                await pg.execute(INSERT, 10, "ten")
+                assert await pg.exec(COUNT).scalar() == 10
+                assert await other.exec(COUNT).scalar() == 9, "another handle is not in it"
+                # Tasks that are started within are.
+                assert [*await asyncio.gather(pg.fetch_value(COUNT), pg.fetch_value(COUNT))] == [10, 10]
+                assert await asyncio.to_thread(lambda: pg.fetch_value(COUNT)) == 10
+                with pytest.raises(ValueError, match="back"):
+                    async with pg.transaction():
+                        await pg.execute(INSERT, 11, "eleven")
+                        raise ValueError("back")
+                assert await pg.fetch_value(COUNT) == 10
+                async with pg.transaction():
+                    await pg.execute(INSERT, 12, "twelve")
+            assert await other.fetch_value(COUNT) == 11
+            with pytest.raises(ValueError, match="back"):
+                async with pg.transaction():
+                    await pg.execute(INSERT, 13, "thirteen")
+                    raise ValueError("back")
+            assert await pg.fetch_value(COUNT) == 11
+            async with pg.transaction(read_only=True):
+                assert await pg.fetch_value("show transaction_read_only") == "on"
+            manager = pg.transaction()
+            async with manager:
+                pass
+            with pytest.raises(InterfaceError, match="once"):
+                async with manager:
+                    pass
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("table")
+def test_another_task_with_the_same_handle_is_not_in_the_transaction(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with pooled(postgres) as pool:
+            pg = pool.get()
+            go, went = asyncio.Event(), asyncio.Event()
+
+            async def count() -> int:
+                await go.wait()
+                found: int = await pg.fetch_value(COUNT)
+                went.set()
+                return found
+
+            task = asyncio.create_task(count())
+            late: list[asyncio.Task[int]] = []
+            async with pg.transaction():
+                await pg.execute(INSERT, 10, "ten")
+                go.set()
+                await went.wait()
+                late.append(asyncio.create_task(asyncio.sleep(0.05)))  # type: ignore[arg-type]
+
+                async def after() -> int:
+                    await asyncio.sleep(0.05)
+                    found: int = await pg.fetch_value(COUNT)
+                    return found
+
+                late.append(asyncio.create_task(after()))
+            assert await task == 9
+            assert await late[1] == 10, "who outlives the transaction is back at the pool"
+            await late[0]
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("table")
+def test_transactions_in_threads(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with pooled(postgres) as pool:
+            pg = pool.get()
+
+            def work(number: int) -> None:
+                with pg.transaction() as same:
+                    assert same is pg
+                    pg.execute(INSERT, number, "new")
+                    with pytest.raises(UniqueViolationError), pg.transaction():
+                        pg.execute(INSERT, number, "again")
+                    assert pg.exec("select name from handle_users where id = $1", number).scalar() == "new"
+                with pytest.raises(KeyError), pg.transaction(isolation="serializable"):
+                    pg.execute("delete from handle_users")
+                    raise KeyError
+
+            await asyncio.gather(*(asyncio.to_thread(work, number) for number in range(100, 108)))
+            assert await pg.fetch_value(COUNT) == 17
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("min_size", [0, 1])
 @pytest.mark.parametrize("start_up", [True, False])
 def test_in_an_app(postgres: Postgres, min_size: int, start_up: bool) -> None:
@@ -171,13 +267,18 @@ def test_in_an_app(postgres: Postgres, min_size: int, start_up: bool) -> None:
     async def as_json(number: int, pg: Pg) -> Any:
         return await pg.fetch_json(SELECT, number)
 
+    @app.get("/transaction/{number}")
+    def transaction(number: int, pg: Pg) -> Any:
+        with pg.transaction():
+            return pg.fetch(SELECT, number)
+
     ask = TestClient(app)
     one = {"id": 1, "name": "user 1"}
 
     def check(client: TestClient) -> None:
         for path in ("async", "plain", "lambda", "lambda-plain"):
             assert client.get(f"/{path}/1").json() == one, path
-        for path in ("json",):
+        for path in ("json", "transaction"):
             assert client.get(f"/{path}/1").json() == [one], path
         with ThreadPoolExecutor(8) as threads:
             found = threads.map(lambda n: client.get(f"/plain/{1 + n % 9}").json()["id"], range(40))
