@@ -58,6 +58,20 @@ BODY = (
 )
 
 
+@pytest.mark.parametrize(
+    ("context", "shown"),
+    [
+        ("a\nb", "a\nb"),
+        ("\n".join("abcdefg"), "a\nb\nc\nd\ne..."),
+        ("x" * 500, "x" * 500),
+        ("x" * 501, "x" * 497 + "..."),
+    ],
+)
+def test_of_a_long_context_the_beginning_is_shown(context: str, shown: str) -> None:
+    error = errors.error_of({"V": "ERROR", "C": "22023", "M": "no", "W": context})
+    assert str(error) == f"no\nCONTEXT:  {shown}"
+
+
 def test_every_field_is_an_attribute() -> None:
     error = errors.error_of(errors.fields_of(BODY), "insert into users values (1)")
     assert error.as_dict() == {
@@ -81,7 +95,7 @@ def test_every_field_is_an_attribute() -> None:
     }
     assert str(error) == (
         "doppelt\nDETAIL:  Key (id)=(1) already exists.\nHINT:  try 2\n"
-        "LINE 1: insert into users values (1)\n                ^"
+        "LINE 1: insert into users values (1)\n                ^\nCONTEXT:  in f"
     )
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.as_dict()) == (type(error), str(error), error.as_dict())
