@@ -198,14 +198,14 @@ def test_a_loop_that_was_busy_is_no_slow_server(postgres: Postgres) -> None:
                 first = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 1))
                 time.sleep(0.03)  # noqa: ASYNC251 - somebody does
                 second = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 2))
-                assert await asyncio.gather(first, second) == (1, 2)
+                assert [*await asyncio.gather(first, second)] == [1, 2]
                 # Asked within the turn that has brought an answer, and written at its end.
                 third = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 3))
                 time.sleep(0.03)  # noqa: ASYNC251
                 fourth = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 4))
                 await asyncio.sleep(0)
                 fifth = asyncio.ensure_future(pool.fetch_value("SELECT $1::int", 5))
-                assert await asyncio.gather(third, fourth, fifth) == (3, 4, 5)
+                assert [*await asyncio.gather(third, fourth, fifth)] == [3, 4, 5]
             assert pool.stats().opened == 1
 
     run(main())
