@@ -573,6 +573,45 @@ def test_a_lease_that_comes_as_its_task_is_cancelled_goes_back(postgres: Postgre
     run(main())
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_cancelled_at_every_await(postgres: Postgres, size: int, run_on: Callable[..., Any]) -> None:
+    """A lease and a transaction, cancelled after each number of turns: all connections are free and clean,
+    and nothing has failed behind anybody's back."""
+
+    async def lease(pool: PgPool) -> None:
+        async with pool.acquire() as connection:
+            await connection.execute("SET work_mem = '5MB'")
+
+    async def transaction(pool: PgPool) -> None:
+        async with pool.transaction() as connection:
+            await connection.fetch_value("SELECT 1")
+
+    async def main() -> None:
+        failed: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context))
+        async with PgPool(postgres.dsn, 0, size) as pool:
+            for ask in (lease, transaction):
+                for turns in range(16):
+                    task = asyncio.ensure_future(ask(pool))
+                    for _ in range(turns):
+                        await asyncio.sleep(0 if turns < 10 else 0.0002)
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                    assert task.cancelled() or task.exception() is None
+                    async with asyncio.timeout(5):
+                        leases = [pool.acquire() for _ in range(size)]
+                        for each in leases:
+                            connection = await each
+                            assert await connection.fetch_value("SHOW work_mem") == "4MB"
+                            assert not connection.in_transaction
+                        for each in leases:
+                            each.release()
+            assert (pool.stats().held, pool.stats().waiting) == (0, 0)
+        assert failed == []
+
+    run_on(main())
+
+
 # --- Nobody gets another's answer ---
 
 
