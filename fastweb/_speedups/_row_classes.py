@@ -2,7 +2,7 @@
 
 For every column there is a `Place`: the field that it fills, the exact type that the field is declared with,
 and what converts values of other types. What is worked out here is followed, row by row, by
-`pg_rows.ClassSink`; it is plain Python, and loaded when a class is first asked for.
+`pg_objects.ClassSink`; it is plain Python, and loaded when a class is first asked for.
 
 A column fills the field of its name. A field that has another name in JSON (`msgspec.field(name=...)`,
 `rename="camel"`, an alias) is found by either: what the alias is for may be the API and not the table.
@@ -21,8 +21,7 @@ from uuid import UUID
 
 import msgspec
 
-from fastweb._speedups.pg_record import Columns
-from fastweb._speedups.pg_rows import (
+from fastweb._speedups.pg_objects import (
     CALL,
     COMPILED,
     DICT,
@@ -31,9 +30,10 @@ from fastweb._speedups.pg_rows import (
     TUPLE,
     Place,
     Plan,
-    RowError,
     offset_of,
 )
+from fastweb._speedups.pg_record import Columns
+from fastweb._speedups.pg_rows import RowError
 
 __all__ = ["plan_of"]
 

@@ -41,8 +41,6 @@ __all__ = [
     "RangeCodec",
     "RecordCodec",
     "VectorCodec",
-    "part_end",
-    "put_part",
 ]
 
 

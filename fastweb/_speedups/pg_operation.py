@@ -63,6 +63,19 @@ COPY = 7
 #: What goes before another's, `BaseSession.first`: Parse, Bind and Execute with no Sync; or a Query.
 FIRST = 8
 
+# What an operation waits for (`Operation.wants`), in the order in which it comes.
+CLOSED = 1
+PARSED = 2
+PARAMETERS = 4
+COLUMNS = 8
+BOUND = 16
+ROWS = 32
+#: Of a Query: anything but the end; rows; data of a COPY.
+RESULTS = 64
+TEXT_ROWS = 128
+COPY_IN = 256
+COPY_OUT = 512
+
 _EAGER = cython.declare(cython.bint, sys.version_info >= (3, 12))
 #: Which Task runs in which loop, on 3.11.
 _current_tasks: dict = {} if sys.version_info >= (3, 12) else getattr(_tasks, "_current_tasks")  # noqa: B009

@@ -12,37 +12,10 @@ cdef class RowSink:
     cpdef Py_ssize_t add_all(self, bytes data, Py_ssize_t at, Py_ssize_t end) except? -1
     cpdef object finish(self)
 
-cdef class Place:
-    cdef public str owner
-    cdef public str field
-    cdef public str column
-    cdef public str expected
-    cdef public object want
-    cdef public bint anything
-    cdef public bint nullable
-    cdef public bint dropped
-    cdef public object convert
-    cdef public object decoder
-    cdef public Py_ssize_t skip
-    cdef public object value
-    cdef public Py_ssize_t offset
-
-cdef class Plan:
-    cdef public int kind
-    cdef public object cls
-    cdef public str name
-    cdef public list places
-    cdef public list defaults
-    cdef public tuple names
-    cdef public object made_of
-    cdef public object made_by
-    cdef public object otherwise
-    cdef public object post_init
-    cdef public tuple late
-    cdef public dict late_defaults
-    cdef public bint untracked
-    cdef tuple all_places
-    cdef bint is_gc
-    cdef bint is_simple
+cdef class TextSink(RowSink):
+    cdef readonly list rows
 
 cdef tuple read_row(Columns columns, bytes data, Py_ssize_t at, Py_ssize_t end)
+cdef object wrong_count(Columns columns, bytes data, Py_ssize_t at, Py_ssize_t end)
+cdef object wrong_size(Py_ssize_t size, Py_ssize_t rest)
+cdef object left_over(Py_ssize_t rest)

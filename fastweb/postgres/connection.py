@@ -16,15 +16,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
+from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation, Statement
 from fastweb._speedups.pg_record import Record
-from fastweb._speedups.pg_rows import (
-    class_sink,
-    json_sink,
-    one_sink,
-    records_sink,
-    value_sink,
-)
+from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.postgres.conninfo import resolve
 from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
 from fastweb.postgres.options import Options

@@ -16,8 +16,9 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from fastweb._speedups.pg_objects import class_sink
 from fastweb._speedups.pg_operation import CLOSE_PORTAL, FETCH_PORTAL, OPEN_PORTAL, Operation
-from fastweb._speedups.pg_rows import class_sink, records_sink
+from fastweb._speedups.pg_rows import records_sink
 from fastweb.postgres.errors import InterfaceError
 
 if TYPE_CHECKING:

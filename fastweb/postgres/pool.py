@@ -25,9 +25,10 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
+from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_operation import BATCH, QUERY, SIMPLE, Operation
 from fastweb._speedups.pg_record import Record
-from fastweb._speedups.pg_rows import class_sink, json_sink, one_sink, records_sink, value_sink
+from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.concurrency import never_blocks
 from fastweb.postgres.connection import Answer, Connection, connect_with
 from fastweb.postgres.conninfo import resolve

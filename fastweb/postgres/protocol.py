@@ -18,7 +18,8 @@ from typing import Any
 
 from fastweb._speedups.pg_codec import Codec
 from fastweb._speedups.pg_operation import SIMPLE, Operation
-from fastweb._speedups.pg_session import BaseSession, TextSink
+from fastweb._speedups.pg_rows import TextSink
+from fastweb._speedups.pg_session import BaseSession
 from fastweb.postgres.errors import (
     ConnectionLostError,
     InterfaceError,

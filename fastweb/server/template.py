@@ -148,7 +148,6 @@ def _fork(order: Order, channel: Channel, wish: dict[str, Any], descriptors: lis
     return None
 
 
-
 if __name__ == "__main__":
     # Under its own name: `__main__` is to be the user's script.
     sys.exit(importlib.import_module("fastweb.server.template").main())

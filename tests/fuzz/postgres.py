@@ -136,7 +136,7 @@ _COLUMNS = [("id", 23), ("name", 25), ("price", 1700), ("at", 1114), ("doc", 380
 
 def rows() -> Callable[[bytes], object]:
     """DataRows through every sink; the first byte says how they are cut."""
-    from fastweb._speedups import pg_rows
+    from fastweb._speedups import pg_objects, pg_rows
     from fastweb._speedups.pg_record import Columns
     from fastweb._speedups.pg_wire import WireError
     from fastweb.postgres.types import TypeRegistry
@@ -158,8 +158,8 @@ def rows() -> Callable[[bytes], object]:
             return type(error).__name__
 
     def run(data: bytes) -> object:
-        sinks = [pg_rows.records_sink(), pg_rows.tuples_sink(), pg_rows.one_sink(), pg_rows.value_sink()]
-        sinks += [pg_rows.json_sink(), pg_rows.json_sink(True), pg_rows.class_sink(Item)]
+        sinks = [pg_rows.records_sink(), pg_rows.tuples_sink(), pg_objects.one_sink(), pg_rows.value_sink()]
+        sinks += [pg_rows.json_sink(), pg_rows.json_sink(True), pg_objects.class_sink(Item)]
         return [take(sink, data) for sink in sinks]
 
     return run

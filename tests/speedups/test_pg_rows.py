@@ -21,17 +21,9 @@ import pytest
 
 from fastweb._speedups.pg_codec import Codec, TextCodec
 from fastweb._speedups.pg_numeric import NumericCodec
+from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_record import Columns, Record, make_record
-from fastweb._speedups.pg_rows import (
-    RowError,
-    RowSink,
-    class_sink,
-    json_sink,
-    one_sink,
-    records_sink,
-    tuples_sink,
-    value_sink,
-)
+from fastweb._speedups.pg_rows import RowError, RowSink, json_sink, records_sink, tuples_sink, value_sink
 from fastweb._speedups.pg_wire import WireError
 from fastweb._speedups.untyped import JSONBytes
 from fastweb.models import BaseModel, Field

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_messages import error_fields
 from fastweb._speedups.pg_operation import BATCH, QUERY, SIMPLE, Operation
-from fastweb._speedups.pg_rows import tuples_sink
-from fastweb._speedups.pg_session import BaseSession, TextSink, error_fields
+from fastweb._speedups.pg_rows import TextSink, tuples_sink
+from fastweb._speedups.pg_session import BaseSession
 from fastweb._speedups.pg_wire import WireError
 from fastweb.postgres.types import TypeRegistry
 from tests.postgres import backend as b

@@ -1,4 +1,4 @@
-"""fastweb/_speedups/pg_rows.py, fastweb/_speedups/pg_record.py
+"""fastweb/_speedups/pg_rows.py, pg_objects.py, pg_record.py
 
 1,000 rows of (int4, text, timestamptz, bool), as they stand in what was received.
 """
@@ -15,16 +15,9 @@ import msgspec
 from bench.micro.case import Work, case
 from fastweb._speedups.pg_codec import BoolCodec, Int4Codec, TextCodec
 from fastweb._speedups.pg_datetime import TimestampCodec
+from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_record import Columns, Record
-from fastweb._speedups.pg_rows import (
-    RowSink,
-    class_sink,
-    json_sink,
-    one_sink,
-    records_sink,
-    tuples_sink,
-    value_sink,
-)
+from fastweb._speedups.pg_rows import RowSink, json_sink, records_sink, tuples_sink, value_sink
 from fastweb.encoders import dump_untyped
 
 COLUMNS = Columns(
@@ -90,12 +83,12 @@ def tuples() -> Work:
     return taken(tuples_sink)
 
 
-@case("1,000 rows, Structs", "pg_rows.class_sink", "pg_rows.ClassSink", "pg_rows.Plan", "pg_rows.Place")
+@case("1,000 rows, Structs", "pg_objects.class_sink")
 def structs() -> Work:
     return taken(lambda: class_sink(User))
 
 
-@case("1,000 rows, dataclasses", "pg_rows.offset_of", "pg_rows.RowError")
+@case("1,000 rows, dataclasses", "pg_rows.RowError")
 def data() -> Work:
     return taken(lambda: class_sink(UserData))
 
@@ -105,7 +98,7 @@ def json() -> Work:
     return taken(json_sink)
 
 
-@case("1 row, a record", "pg_rows.one_sink", "pg_record.Columns")
+@case("1 row, a record", "pg_objects.one_sink", "pg_record.Columns")
 def one() -> Work:
     return taken(one_sink, 1)
 

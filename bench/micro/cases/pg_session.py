@@ -1,4 +1,4 @@
-"""fastweb/_speedups/pg_wire.py, pg_operation.py, pg_session.py: a select asked and answered, in process."""
+"""The parts of a session (pg_wire, pg_operation, pg_session ...): a select asked and answered, in process."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 from bench.micro.case import Work, case
 from fastweb._speedups.pg_codec import Codec, Int4Codec, TextCodec
+from fastweb._speedups.pg_messages import error_fields
+from fastweb._speedups.pg_objects import one_sink
 from fastweb._speedups.pg_operation import SIMPLE, Description, Operation, Statement, formats
 from fastweb._speedups.pg_record import Columns
-from fastweb._speedups.pg_rows import one_sink
-from fastweb._speedups.pg_session import BaseSession, TextSink, error_fields
+from fastweb._speedups.pg_rows import TextSink
+from fastweb._speedups.pg_session import BaseSession
 from fastweb._speedups.pg_wire import Output, WireError
 
 TIMES = 100
@@ -57,6 +59,8 @@ class Session(BaseSession):
     "PostgreSQL select of one row, in process",
     *(
         "pg_session.BaseSession",
+        "pg_queue.OperationQueue",
+        "pg_frontend.Frontend",
         "pg_operation.Operation",
         "pg_operation.Statement",
         "pg_operation.Description",
@@ -99,7 +103,7 @@ def writing() -> Work:
     return work, TIMES
 
 
-@case("PostgreSQL error, its fields", "pg_session.error_fields", "pg_wire.WireError")
+@case("PostgreSQL error, its fields", "pg_messages.error_fields", "pg_wire.WireError")
 def errors() -> Work:
     data = b"SERROR\x00VERROR\x00C22012\x00Mdivision by zero\x00Fint.c\x00L841\x00Rint4div\x00\x00"
 
@@ -112,7 +116,7 @@ def errors() -> Work:
     return work, 1
 
 
-@case("PostgreSQL row of text", "pg_session.TextSink", "pg_operation.formats")
+@case("PostgreSQL row of text", "pg_rows.TextSink", "pg_operation.formats")
 def text() -> Work:
     row = ROW[5:]
 
