@@ -1,0 +1,63 @@
+"""fastweb/_speedups/pg_copy.py: 1,000 rows in each of COPY's formats, made and taken apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.micro.case import Work, case
+from fastweb._speedups.pg_codec import Int4Codec, TextCodec
+from fastweb._speedups.pg_copy import (
+    BINARY_HEADER,
+    BINARY_TRAILER,
+    BinaryReader,
+    BinaryRows,
+    CopySink,
+    CsvReader,
+    CsvRows,
+    TextReader,
+    TextRows,
+    json_of,
+    text_of,
+)
+
+ROWS = [(number, f"user {number}") for number in range(1000)]
+CODECS = (Int4Codec(23, "int4"), TextCodec(25, "text"))
+
+
+def made(rows: Any) -> bytes:
+    rows.add_some(iter(ROWS), 1 << 30)
+    data: bytes = rows.take()
+    return data
+
+
+def read(reader: Any, data: bytes) -> None:
+    assert len(reader.feed(data)) + len(reader.finish()) == 1000
+
+
+@case("COPY text, 1,000 rows", "pg_copy.TextRows", "pg_copy.TextReader", "pg_copy.text_of")
+def text() -> Work:
+    return lambda: (read(TextReader(), made(TextRows(2, frozenset()))), text_of(5)), 1
+
+
+@case("COPY CSV, 1,000 rows", "pg_copy.CsvRows", "pg_copy.CsvReader")
+def csv() -> Work:
+    return lambda: read(CsvReader(), made(CsvRows(2, frozenset()))), 1
+
+
+@case("COPY binary, 1,000 rows", "pg_copy.BinaryRows", "pg_copy.BinaryReader", "pg_copy.CopySink")
+def binary() -> Work:
+    def work() -> None:
+        data = made(BinaryRows(CODECS))
+        if not data.startswith(BINARY_HEADER):
+            data = BINARY_HEADER + data
+        sink = CopySink(1 << 30, None)
+        whole = data + BINARY_TRAILER
+        sink.add(whole, 0, len(whole))
+        read(BinaryReader(CODECS), sink.take())
+
+    return work, 1
+
+
+@case("COPY, a value as JSON", "pg_copy.json_of")
+def json() -> Work:
+    return lambda: json_of({"a": [1, 2]}), 1
