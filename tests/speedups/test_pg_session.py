@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from typing import Any
 
@@ -384,3 +385,68 @@ def test_a_codec_may_not_use_the_connection_that_it_encodes_for() -> None:
         description.row_description,
     )
     assert isinstance(session.ask().exception(), RuntimeError)
+
+
+def test_an_interrupt_while_tasks_go_on_tells_the_others_all_the_same() -> None:
+    """KeyboardInterrupt, in the midst of the answers of one read: the next turn wakes those behind."""
+    session = prepared()
+    first, second, third = (session.ask() for _ in range(3))
+    woken: list[str] = []
+
+    def interrupted(_operation: object) -> None:
+        raise KeyboardInterrupt
+
+    first.add_done_callback(interrupted, context=contextvars.copy_context())
+    for name, operation in (("second", second), ("third", third)):
+        operation.add_done_callback(lambda _operation, name=name: woken.append(name))
+    with pytest.raises(KeyboardInterrupt):
+        session.feed(ANSWER * 3)
+    session.own_loop.turn()
+    assert woken == ["second", "third"]
+    assert second.result() == third.result() == [(5, "five")]
+    assert session.is_idle
+    fourth = session.ask()
+    session.feed(ANSWER)
+    assert fourth.result() == [(5, "five")]
+
+
+@pytest.mark.parametrize(
+    ("code", "again"),
+    [
+        ("42804", True),  # datatype_mismatch
+        ("42703", True),  # undefined_column
+        ("08P01", True),  # protocol_violation: as many parameters or columns as there are no more
+        ("22P03", True),  # invalid_binary_representation
+        ("22012", False),  # division_by_zero
+        ("22P02", False),  # invalid_text_representation
+        ("23505", False),  # unique_violation
+        ("40001", False),  # serialization_failure
+        ("57014", False),  # query_canceled
+    ],
+)
+def test_what_may_come_of_another_s_description_is_asked_again(code: str, again: bool) -> None:
+    """A connection that binds by what another was told, and fails as a wrong description makes it fail."""
+    known = prepared().shared_descriptions
+    session = Session(descriptions=known).begin()
+    operation = session.ask()
+    assert session.sent() == ["PDBES"]
+    session.feed(b.error_response(code, "no") + b.ready_for_query())
+    if again:
+        assert session.sent() == ["PDS"]
+        session.feed(PREPARED)
+        session.feed(ANSWER)
+        assert operation.result() == [(5, "five")]
+        return
+    assert session.sent() == []
+    with pytest.raises(Refusal, match="no"):
+        operation.result()
+
+
+def test_what_this_connection_was_told_is_not_asked_again() -> None:
+    session = prepared()
+    operation = session.ask()
+    session.sent()
+    session.feed(b.error_response("42804", "no") + b.ready_for_query())
+    assert session.sent() == []
+    with pytest.raises(Refusal, match="no"):
+        operation.result()
