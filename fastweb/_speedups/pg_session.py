@@ -181,7 +181,12 @@ class BaseSession(OperationQueue):
                 return end
             kind = data[at]
             size = int32_at(data, at + 1)
-            if size < 4 or size > self._max_message:
+            if size > self._max_message:
+                raise WireError(
+                    f"a message {chr(kind)!r} of {size} bytes, which is more than message_size allows"
+                    f" ({self._max_message})"
+                )
+            if size < 4:
                 raise WireError(f"a message {chr(kind)!r} says that it is {size} bytes long")
             stop = at + 1 + size
             if stop > end:

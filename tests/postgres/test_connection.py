@@ -18,6 +18,7 @@ from fastweb.postgres.errors import (
     InterfaceError,
     PostgresError,
     PostgresSyntaxError,
+    ProtocolError,
     UndefinedTableError,
     UniqueViolationError,
 )
@@ -437,6 +438,14 @@ def test_the_line_of_a_copy_is_in_the_error(postgres: Postgres) -> None:
         ]
 
     run(postgres.dsn, main)
+
+
+def test_a_message_beyond_message_size_names_the_option(postgres: Postgres) -> None:
+    async def main(c: Connection) -> None:
+        with pytest.raises(ProtocolError, match=r"'D' of 100010 bytes.* more than message_size .*\(65536\)"):
+            await c.fetch_value("select repeat('x', 100000)")
+
+    run(postgres.dsn, main, message_size=65536)
 
 
 def test_notices_and_parameters(postgres: Postgres) -> None:
