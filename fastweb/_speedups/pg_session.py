@@ -256,7 +256,7 @@ class BaseSession(OperationQueue):
         end: cython.Py_ssize_t,
     ) -> cython.Py_ssize_t:
         """Hand rows over, all that are there; where they end."""
-        if operation.columns is None and operation.wants == _ROWS:
+        if operation.columns is None and operation.wants == _ROWS and not operation.stale:
             raise WireError("a DataRow of a statement that has no rows")
         if operation.sink is not None and not operation.stale:
             try:
@@ -330,6 +330,9 @@ class BaseSession(OperationQueue):
                 self._begin_text(operation, data, at, stop)
             else:
                 self._next(kind, _COLUMNS)
+                if at == stop:
+                    # It would be taken for NoData.
+                    raise WireError("a RowDescription with no count")
                 self._described(operation, data, at, stop)
         elif kind == 110:  # NoData
             operation = self._next(kind, _COLUMNS)

@@ -237,6 +237,30 @@ def test_a_pooler_is_found_out(fixture: str, request: pytest.FixtureRequest) -> 
     run_with(main())
 
 
+@pytest.mark.parametrize("fixture", ["pgbouncer", "pgbouncer_session"])
+def test_a_batch_behind_a_pooler(fixture: str, request: pytest.FixtureRequest) -> None:
+    """The unnamed statement is described, and then bound for each row, by whichever server is given."""
+    bouncer: PgBouncer = request.getfixturevalue(fixture)
+
+    async def main() -> None:
+        first, second = await connect(bouncer.dsn), await connect(bouncer.dsn)
+        async with first, second:
+            await first.execute("create table pooled (id int primary key, name text)")
+            try:
+                sql = "insert into pooled values ($1, $2)"
+                for n, c in enumerate((first, second, first, second)):
+                    await c.execute_many(sql, [(1000 * n + i, "x" * 50) for i in range(1000)])
+                with pytest.raises(UniqueViolationError):
+                    await first.execute_many(sql, [(i, "y") for i in range(4500, 3500, -1)])
+                with pytest.raises(TypeError, match=r"\$2 \(text\)"):
+                    await second.execute_many(sql, [(9000, "x"), (9001, 1)])
+                assert await first.fetch_value("select count(*) from pooled") == 4000
+            finally:
+                await first.execute("drop table pooled")
+
+    run_with(main())
+
+
 def test_without_a_pooler_statements_have_names(postgres: Postgres) -> None:
     async def main(c: Connection) -> None:
         await c.fetch("select 1")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fastweb.postgres import Connection, connect
+from fastweb.postgres import Connection, PgPool, connect
 from fastweb.postgres.errors import (
     ConnectError,
     ConnectionLostError,
@@ -44,7 +44,7 @@ def kind_of(error: BaseException) -> str:
     return repr(error)
 
 
-async def ask(connection: Connection, seconds: float) -> str:
+async def ask(connection: Connection | PgPool, seconds: float) -> str:
     """What becomes of the query."""
     try:
         rows = await connection.fetch(SQL, timeout=seconds)
@@ -185,3 +185,33 @@ def test_a_huge_announcement_reserves_nothing() -> None:
 
     run(main())
     assert grown[0] < 100_000_000
+
+
+async def recover(case: Case) -> str:
+    """What is wrong with how a pool goes on when its first connection has met with this."""
+    hangs = "timeout" in case.expect or case.expect == "*"
+    async with hostile(case, times=1) as server:
+        # Two: one may hang until the pool is closed.
+        pool = PgPool(server.dsn, min_size=0, max_size=2, connect_timeout=1.0 if hangs else LONG)
+        try:
+            found = [await ask(pool, SHORT if hangs else LONG)]
+            found += [await ask(pool, LONG) for _ in range(2)]
+        finally:
+            await pool.close(SHORT)
+        await everyone_has_left(server)
+    if found[0] not in (*case.expect.split(), "value") or found[-1] != "value":
+        return f"{case.name}: {found}"
+    return ""
+
+
+@pytest.mark.parametrize("family", CASES)
+def test_a_pool_recovers(family: str) -> None:
+    async def main() -> None:
+        # A flood keeps this process busy, which is the server as well.
+        cases = [case for case in CASES[family] if case.then != "flood"]
+        wrong: list[str] = []
+        for begin in range(0, len(cases), 16):
+            wrong += await asyncio.gather(*map(recover, cases[begin : begin + 16]))
+        assert not any(wrong), "\n".join(filter(None, wrong))
+
+    run(main())

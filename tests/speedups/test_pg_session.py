@@ -450,3 +450,20 @@ def test_what_this_connection_was_told_is_not_asked_again() -> None:
     assert session.sent() == []
     with pytest.raises(Refusal, match="no"):
         operation.result()
+
+
+def test_a_statement_that_had_no_rows_when_another_was_told_is_asked_again() -> None:
+    one = Session().begin()
+    operation = one.ask()
+    one.feed(
+        b.parse_complete() + b.parameter_description([b.INT4, b.TEXT]) + b.no_data() + b.ready_for_query()
+    )
+    one.feed(b.bind_complete() + b.command_complete("SELECT 0") + b.ready_for_query())
+    assert operation.result() == []
+    other = Session(descriptions=one.shared_descriptions).begin()
+    operation = other.ask()
+    other.sent()
+    other.feed(PREPARED[:-6] + ANSWER)
+    assert other.sent() == ["CPDS"]
+    other.feed(b.close_complete() + PREPARED + ANSWER)
+    assert operation.result() == [(5, "five")]
