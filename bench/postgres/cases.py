@@ -84,6 +84,7 @@ CASES: Final = {
         Case("pool64", "select by key, the pool, 64 tasks", "queries", (*_ALL, "asyncpg-own", "limit")),
         Case("sequential", "select by key, one connection, one task", "queries", (*_ALL, "limit")),
         Case("records", "fetch 1,000 rows of 4 columns, records", "rows", _ALL),
+        Case("numbers", "the same, no timestamp in them, records", "rows", _ALL),
         Case("structs", "fetch 1,000 rows of 4 columns, Structs", "rows", _ALL),
         Case("json", "fetch 1,000 rows of 4 columns, JSON", "rows", _ALL),
         Case("copy", "COPY in of 10,000 rows, from tuples", "rows", _ALL),

@@ -15,6 +15,11 @@ _TABLES = """
 create table bench_users (id int4 primary key, name text not null, age int4 not null, score float8 not null)
   with (fillfactor = 50);
 insert into bench_users select n, 'user number ' || n, n % 90, n / 8.0 from generate_series(1, 1000) n;
+create table bench_notes
+  (id int4 not null, title text not null, written timestamptz not null, done bool not null);
+insert into bench_notes
+  select n, 'note number ' || n, '2024-01-01'::timestamptz + n * interval '67 minutes 0.123456 s', n % 3 = 0
+  from generate_series(1, 1000) n;
 create table bench_rows
   (serial bigserial, id int4 not null, name text not null, age int4 not null, score float8 not null);
 """

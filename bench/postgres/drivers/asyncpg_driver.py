@@ -1,16 +1,18 @@
 """asyncpg, as its documentation has it: a pool, and a connection acquired for each query."""
 
+from datetime import datetime
+
 import asyncpg
 import driver
 import msgspec
 import orjson
 
 
-class User(msgspec.Struct):
+class Note(msgspec.Struct):
     id: int
-    name: str
-    age: int
-    score: float
+    title: str
+    written: datetime
+    done: bool
 
 
 class Driver:
@@ -52,9 +54,16 @@ class Driver:
 
         return await driver.repeat(seconds, fetch, driver.USERS)
 
+    async def numbers(self, seconds):
+        async def fetch():
+            rows = await self.connection.fetch(driver.NUMBERS)
+            assert len(rows) == driver.USERS
+
+        return await driver.repeat(seconds, fetch, driver.USERS)
+
     async def structs(self, seconds):
         async def fetch():
-            rows = [User(*row) for row in await self.connection.fetch(driver.ROWS)]
+            rows = [Note(*row) for row in await self.connection.fetch(driver.ROWS)]
             assert len(rows) == driver.USERS
 
         return await driver.repeat(seconds, fetch, driver.USERS)

@@ -14,7 +14,8 @@ import uvloop
 
 DSN = os.environ["BENCH_DSN"]
 SELECT = "select id, name, age, score from bench_users where id = $1"
-ROWS = "select id, name, age, score from bench_users order by id"
+ROWS = "select id, title, written, done from bench_notes"
+NUMBERS = "select id, name, age, score from bench_users"
 INSERT = "insert into bench_rows (id, name, age, score) values ($1, $2, $3, $4)"
 TRUNCATE = "truncate bench_rows"
 COLUMNS = ["id", "name", "age", "score"]

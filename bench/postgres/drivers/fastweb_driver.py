@@ -1,16 +1,18 @@
 """fastweb's client, as its documentation has it."""
 
+from datetime import datetime
+
 import driver
 import msgspec
 
 from fastweb.postgres import PgPool, connect
 
 
-class User(msgspec.Struct):
+class Note(msgspec.Struct):
     id: int
-    name: str
-    age: int
-    score: float
+    title: str
+    written: datetime
+    done: bool
 
 
 class Driver:
@@ -52,9 +54,16 @@ class Driver:
 
         return await driver.repeat(seconds, fetch, driver.USERS)
 
+    async def numbers(self, seconds):
+        async def fetch():
+            rows = await self.connection.fetch(driver.NUMBERS)
+            assert len(rows) == driver.USERS
+
+        return await driver.repeat(seconds, fetch, driver.USERS)
+
     async def structs(self, seconds):
         async def fetch():
-            rows = await self.connection.fetch(User, driver.ROWS)
+            rows = await self.connection.fetch(Note, driver.ROWS)
             assert len(rows) == driver.USERS
 
         return await driver.repeat(seconds, fetch, driver.USERS)

@@ -1,5 +1,7 @@
 """psycopg 3 with its pool. Autocommit and prepared from the first use: else a select is three round trips."""
 
+from datetime import datetime
+
 import driver
 import msgspec
 import orjson
@@ -11,11 +13,11 @@ SELECT = driver.SELECT.replace("$1", "%s")
 INSERT = "insert into bench_rows (id, name, age, score) values (%s, %s, %s, %s)"
 
 
-class User(msgspec.Struct):
+class Note(msgspec.Struct):
     id: int
-    name: str
-    age: int
-    score: float
+    title: str
+    written: datetime
+    done: bool
 
 
 class Driver:
@@ -54,18 +56,21 @@ class Driver:
             assert row[0] == 1 + count % driver.USERS
         return count
 
-    async def fetch(self, seconds, make, after=lambda rows: rows):
+    async def fetch(self, seconds, make, after=lambda rows: rows, sql=driver.ROWS):
         async def fetch():
             async with self.connection.cursor(binary=True, row_factory=make) as cursor:
-                assert after(await (await cursor.execute(driver.ROWS)).fetchall())
+                assert after(await (await cursor.execute(sql)).fetchall())
 
         return await driver.repeat(seconds, fetch, driver.USERS)
 
     async def records(self, seconds):
         return await self.fetch(seconds, dict_row)
 
+    async def numbers(self, seconds):
+        return await self.fetch(seconds, dict_row, sql=driver.NUMBERS)
+
     async def structs(self, seconds):
-        return await self.fetch(seconds, args_row(User))
+        return await self.fetch(seconds, args_row(Note))
 
     async def json(self, seconds):
         return await self.fetch(seconds, dict_row, orjson.dumps)
