@@ -370,6 +370,10 @@ class OperationQueue(Frontend):
         if operation.firsts and operation.kind != _FIRST:
             self._sent_first(operation)
         self.in_flight.append(operation)
+        if self.pooled is True and not operation.internal:
+            # One unit at a time: at a ReadyForQuery a pooler may take the server away from one that has come
+            # in part only, and the rest would go to another.
+            self._hold(operation)
         return None
 
     # What goes before others.

@@ -147,6 +147,8 @@ class Desk:
             count = len(flight) + len(slot.coming)
             if not count:
                 return slot
+            if slot.session.pooled:
+                continue  # It takes one after the other.
             if count < least:
                 if not now:
                     now = self.loop.time()
@@ -324,7 +326,8 @@ class Desk:
         line = self.reading
         flight = slot.flight
         session = slot.session
-        while len(flight) + len(slot.coming) < ENOUGH and (reader := line.first()) is not None:
+        most = 1 if session.pooled else ENOUGH
+        while len(flight) + len(slot.coming) < most and (reader := line.first()) is not None:
             if flight and now - flight[0].started > LONG and slot.is_slow(now):
                 return
             line.pop(reader)

@@ -11,6 +11,7 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPL
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import ssl
 import struct
@@ -212,7 +213,8 @@ async def open_channel(
         else:
             _, channel = await loop.create_connection(lambda: Channel(loop), sock=sock)
     except BaseException:
-        sock.close()
+        with contextlib.suppress(OSError):  # uvloop up to 0.21 has closed it.
+            sock.close()
         raise
     if context is None:
         return channel, None

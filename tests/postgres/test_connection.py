@@ -237,6 +237,31 @@ def test_a_pooler_is_found_out(fixture: str, request: pytest.FixtureRequest) -> 
     run_with(main())
 
 
+def test_a_pooler_is_sent_one_unit_at_a_time(pgbouncer: PgBouncer) -> None:
+    """Else a unit that has come in part is cut in two where another client gets the server."""
+
+    async def main() -> None:
+        async with await connect(pgbouncer.dsn) as first, await connect(pgbouncer.dsn) as second:
+            await first.execute("drop table if exists units")
+            await first.execute("create table units (id int primary key, name text)")
+
+            async def ask(c: Connection, start: int) -> None:
+                rows = [(start + i, "x" * 60) for i in range(1500)]
+                batch = asyncio.ensure_future(c.execute_many("insert into units values ($1, $2)", rows))
+                values = [c.fetch_value("select $1::text", f"{start + i}" * 100) for i in range(20)]
+                assert await asyncio.gather(*values) == [f"{start + i}" * 100 for i in range(20)]
+                await batch
+
+            for turn in range(3):
+                await asyncio.gather(
+                    *[ask(c, 10_000 * (4 * turn + n)) for n, c in enumerate((first, second) * 2)]
+                )
+            assert await first.fetch_value("select count(*) from units") == 18_000
+            await first.execute("drop table units")
+
+    run_with(main())
+
+
 @pytest.mark.parametrize("fixture", ["pgbouncer", "pgbouncer_session"])
 def test_a_batch_behind_a_pooler(fixture: str, request: pytest.FixtureRequest) -> None:
     """The unnamed statement is described, and then bound for each row, by whichever server is given."""
