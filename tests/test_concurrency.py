@@ -602,26 +602,33 @@ def test_native_cancellation_waits_too() -> None:
 
 def test_timeouts_take_effect_at_the_end() -> None:
     async def main() -> None:
+        loop = asyncio.get_running_loop()
         ended = []
 
-        def work() -> None:
+        def work(*limits: asyncio.Timeout) -> None:
+            for limit in limits:  # The time is up when a thread is at work, not before.
+                loop.call_soon_threadsafe(limit.reschedule, 0)
             time.sleep(0.05)
             ended.append(True)
 
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
-                await run_in_threadpool(work)
+            async with asyncio.timeout(None) as limit:
+                await run_in_threadpool(work, limit)
         assert ended == [True]
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
-                async with asyncio.timeout(0.002):
-                    await run_in_threadpool(work)
+            async with asyncio.timeout(None) as outer, asyncio.timeout(None) as inner:
+                await run_in_threadpool(work, outer, inner)
         assert task.cancelling() == 0
+
+        def work_longer() -> None:
+            time.sleep(0.5)
+            ended.append(True)
+
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(run_in_threadpool(work), 0.001)
+            await asyncio.wait_for(run_in_threadpool(work_longer), 0.25)
         assert ended == [True] * 3
 
     asyncio.run(main())
