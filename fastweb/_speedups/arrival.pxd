@@ -22,3 +22,6 @@ cdef class Arrival:
     cpdef wait(self)
     cpdef forget(self)
     cpdef wake(self, bint at_once)
+
+
+cdef bint is_idle(object loop) except? -1

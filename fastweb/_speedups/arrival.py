@@ -36,9 +36,8 @@ _EAGER = cython.declare(cython.bint, EAGER)
 
 
 @cython.cfunc
-@cython.inline
 @cython.exceptval(-1)
-def _is_idle(loop: Any) -> cython.bint:
+def is_idle(loop: Any) -> cython.bint:
     """Whether no Task runs."""
     return _current_task(loop) is None if _EAGER else loop not in _current_tasks
 
@@ -153,7 +152,7 @@ class Arrival:
             head._done = True
         head._now = None
         carrier: Carrier = head._carrier
-        at_once = at_once and _is_idle(loop)
+        at_once = at_once and is_idle(loop)
         if at_once and carrier is not None:
             head._stepping = True
             head._asked = False

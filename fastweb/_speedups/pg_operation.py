@@ -15,8 +15,6 @@ dropped.
 
 import asyncio
 import struct
-import sys
-from asyncio import tasks as _tasks
 from typing import Any
 
 try:
@@ -28,6 +26,9 @@ from fastweb._speedups.pg_rows import RowSink
 
 if cython.compiled:
     from cython.cimports.fastweb._speedups import capi
+    from cython.cimports.fastweb._speedups.arrival import is_idle
+else:
+    from fastweb._speedups.arrival import is_idle
 
 __all__ = [
     "BATCH",
@@ -76,10 +77,6 @@ TEXT_ROWS = 128
 COPY_IN = 256
 COPY_OUT = 512
 
-_EAGER = cython.declare(cython.bint, sys.version_info >= (3, 12))
-#: Which Task runs in which loop, on 3.11.
-_current_tasks: dict = {} if sys.version_info >= (3, 12) else getattr(_tasks, "_current_tasks")  # noqa: B009
-_current_task = asyncio.current_task
 _CancelledError = asyncio.CancelledError
 _InvalidStateError = asyncio.InvalidStateError
 
@@ -142,14 +139,6 @@ class Statement:
         self.row_description = b""
         #: When it was used last, in operations.
         self.used = 0
-
-
-@cython.cfunc
-@cython.inline
-@cython.exceptval(-1)
-def _is_idle(loop: Any) -> cython.bint:
-    """Whether no Task runs."""
-    return _current_task(loop) is None if _EAGER else loop not in _current_tasks
 
 
 @cython.cclass
@@ -380,7 +369,7 @@ class Operation:
         self._callback = None
         self._context = None
         loop = self.session.loop
-        if at_once and context is not None and _is_idle(loop):
+        if at_once and context is not None and is_idle(loop):
             if cython.compiled:
                 capi.PyContext_Enter(context)
                 try:
