@@ -365,7 +365,6 @@ class PgPool:
         loop: asyncio.AbstractEventLoop | None = self._supply.loop
         return loop
 
-    @never_blocks
     def transaction(
         self, isolation: Any = None, *, timeout: float | None = None, **options: Any
     ) -> PoolTransaction:
@@ -411,6 +410,7 @@ class PgPool:
         decorate: Any = retrying(lambda: self.transaction(isolation, **options), retry)
         return decorate  # type: ignore[no-any-return]
 
+    @never_blocks
     def get(self) -> Handle:
         """The pool as endpoints use it, `Depends(pool.get)`: awaited on the loop, blocking in a thread."""
         return Handle(self)

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from fastweb import Depends, FastWeb
+from fastweb.dependencies.calls import Kind, kind_of
 from fastweb.postgres import Handle, InterfaceError, NoRowError, PgPool, UniqueViolationError
 from fastweb.resources import ResourceError
 from fastweb.testclient import TestClient
@@ -54,6 +55,10 @@ def wait_for(postgres: Postgres, name: str, count: int) -> None:
 
 def pooled(postgres: Postgres, **options: Any) -> PgPool:
     return PgPool(postgres.dsn, 1, 4, **options)
+
+
+def test_a_dependency_that_costs_no_thread(postgres: Postgres) -> None:
+    assert kind_of(pooled(postgres).get) is Kind.AT_ONCE
 
 
 @pytest.mark.usefixtures("table")
