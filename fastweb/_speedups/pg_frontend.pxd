@@ -55,6 +55,10 @@ cdef class Frontend:
     cdef Py_ssize_t _batch_count
     cdef set _waiting
     cdef dict _fields
+    cdef Py_ssize_t _joint_end
+    cdef Py_ssize_t _joint_size
+    cdef readonly list unit
+    cdef bint _undone
 
     cdef object _forget_types(self)
     cdef Statement _new_statement(self, str sql)

@@ -135,6 +135,12 @@ class Frontend:
         self._waiting: set = set()
         #: Of the last ErrorResponse.
         self._fields: dict = {}
+        #: The unit that an operation may still join: where it ends in `out`, and how many it has.
+        self._joint_end = -1
+        self._joint_size = 0
+        #: Of the unit that the server is at: the operations that it has done; and whether it has failed.
+        self.unit: list = []
+        self._undone = False
 
     # When it is written.
 
@@ -172,6 +178,7 @@ class Frontend:
                     # The server has it from now on; the loop may have been busy since it was asked.
                     head.started = now
             self._written = now
+            self._joint_end = -1
             self.write(self.out.take())
 
     # Statements.

@@ -405,6 +405,12 @@ class ClassSink(RowSink):
             raise RowError(f"row {self.count} does not fit {plan.name}: {error}") from error
 
     @cython.ccall
+    def forget(self) -> object:
+        self.count = 0
+        self.rows = []
+        return None
+
+    @cython.ccall
     def finish(self) -> object:
         if self.one:
             return self.rows[0] if self.rows else None

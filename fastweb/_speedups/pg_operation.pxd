@@ -25,6 +25,7 @@ cdef class Statement:
     cdef public tuple oids
     cdef public bytes row_description
     cdef public long long used
+    cdef public int pace
 
 
 cdef class Operation:
@@ -40,6 +41,8 @@ cdef class Operation:
     cdef public int limit
     cdef public bint internal
     cdef public bint plain_read
+    cdef public bint joined
+    cdef public bint alone
     cdef public Statement statement
     cdef public Columns columns
     cdef public int wants

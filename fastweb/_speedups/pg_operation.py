@@ -139,6 +139,8 @@ class Statement:
         self.row_description = b""
         #: When it was used last, in operations.
         self.used = 0
+        #: How often in a row it was answered quickly; below 0 where it was not.
+        self.pace = 0
 
 
 @cython.cclass
@@ -177,8 +179,12 @@ class Operation:
         self.limit = 0
         #: Nobody's but the connection's own.
         self.internal = False
-        #: It may be asked twice.
+        #: It changes nothing, and waits for no lock of others: it may share a Sync with its like.
         self.plain_read = False
+        #: The next one in flight belongs to the same unit: no Sync stands between them.
+        self.joined = False
+        #: Its unit has failed for another's fault: it has a Sync of its own from now on.
+        self.alone = False
         self.statement: Any = None
         self.columns: Any = None
         self.wants = 0

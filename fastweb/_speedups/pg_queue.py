@@ -64,6 +64,8 @@ _BIND_NOTHING = b"B\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00"
 
 #: Bytes of a batch that are written at once.
 _BATCH_SIZE = cython.declare(cython.Py_ssize_t, 1 << 16)
+#: The most plain reads with one Sync.
+_UNIT = cython.declare(cython.Py_ssize_t, 16)
 
 
 @cython.cclass
@@ -262,6 +264,8 @@ class OperationQueue(Frontend):
         start: cython.Py_ssize_t = out.size
         kind: cython.int = operation.kind
         parse: cython.bint = not statement.parsed
+        joins: cython.bint = False
+        may_join: cython.bint = False
         wants: cython.int = _BOUND | _ROWS
         evicted = self._evicted
         rows: Any = None
@@ -271,6 +275,14 @@ class OperationQueue(Frontend):
             return None
         self._used += 1
         statement.used = self._used
+        if operation.plain_read and not (parse or operation.alone or operation.firsts):
+            may_join = statement.pace > 0 and self.pooled is False
+        if may_join and start == self._joint_end and not evicted:
+            # Half of what is in flight, so that the server has something to do while the other half is read.
+            joins = self._joint_size < min(_UNIT, len(self.in_flight) // 2)
+            if joins:
+                start -= len(_SYNC)
+                out.truncate(start)
         try:
             self._put_first(operation)
             if parse:
@@ -292,6 +304,8 @@ class OperationQueue(Frontend):
                 out.put(_SYNC)
         except Exception as error:
             out.truncate(start)
+            if joins:
+                out.put(_SYNC)
             self._evicted = evicted
             if parse:
                 self._unparse(statement, False)
@@ -300,6 +314,12 @@ class OperationQueue(Frontend):
             return None
         operation.columns = description.columns
         operation.wants = wants
+        if joins:
+            before: Operation = self.in_flight[-1]
+            before.joined = True
+        if may_join:
+            self._joint_size = self._joint_size + 1 if joins else 1
+            self._joint_end = out.size
         self._sent(operation)
         if kind == _BATCH:
             self._hold(operation)
@@ -551,7 +571,8 @@ class OperationQueue(Frontend):
         self.lost = error
         if self.owner is not None:
             self.owner.gone()
-        found = [*self.in_flight, *self._waiting, *self.held]
+        found = [*self.unit, *self.in_flight, *self._waiting, *self.held]
+        self.unit.clear()
         self.in_flight.clear()
         self._waiting.clear()
         self.held.clear()

@@ -10,6 +10,7 @@ cdef class RowSink:
     cpdef object begin(self, Columns columns)
     cpdef object add(self, bytes data, Py_ssize_t at, Py_ssize_t end)
     cpdef Py_ssize_t add_all(self, bytes data, Py_ssize_t at, Py_ssize_t end) except? -1
+    cpdef object forget(self)
     cpdef object finish(self)
 
 cdef class TextSink(RowSink):

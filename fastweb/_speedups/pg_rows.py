@@ -107,6 +107,12 @@ class RowSink:
         return at
 
     @cython.ccall
+    def forget(self) -> object:
+        """What has come is void: it will be asked again."""
+        self.count = 0
+        return None
+
+    @cython.ccall
     def finish(self) -> object:
         """The operation's answer."""
         return None
@@ -216,6 +222,12 @@ class RecordsSink(RowSink):
         return None
 
     @cython.ccall
+    def forget(self) -> object:
+        self.count = 0
+        self.rows = []
+        return None
+
+    @cython.ccall
     def finish(self) -> object:
         if self.one:
             return self.rows[0] if self.rows else None
@@ -237,6 +249,12 @@ class TuplesSink(RowSink):
     def add(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> object:
         self.count += 1
         self.rows.append(read_row(self.columns, data, at, end))
+        return None
+
+    @cython.ccall
+    def forget(self) -> object:
+        self.count = 0
+        self.rows = []
         return None
 
     @cython.ccall
@@ -262,6 +280,12 @@ class ValueSink(RowSink):
             # All of it: that the rest of the row is whole is part of the protocol.
             row: tuple = read_row(self.columns, data, at, end)
             self.value = row[0] if row else None
+        return None
+
+    @cython.ccall
+    def forget(self) -> object:
+        self.count = 0
+        self.value = None
         return None
 
     @cython.ccall
@@ -343,8 +367,7 @@ class JSONSink(RowSink):
         RowSink.__init__(self)
         self.one = one
         self.keys = ()
-        self.out = Writer.__new__(Writer)
-        self.out.begin(1024 if cython.compiled else 0)
+        self.forget()
 
     @cython.ccall
     def begin(self, columns: Columns) -> object:
@@ -388,6 +411,13 @@ class JSONSink(RowSink):
         if at != end:
             left_over(end - at)
         out.put(b"}" if keys else b"{}")
+        return None
+
+    @cython.ccall
+    def forget(self) -> object:
+        self.count = 0
+        self.out = Writer.__new__(Writer)
+        self.out.begin(1024 if cython.compiled else 0)
         return None
 
     @cython.ccall

@@ -91,7 +91,7 @@ class Desk:
         kind = kind_of(operation.sql)
         if kind is _READ:
             if share is None:
-                share = True
+                share = operation.plain_read = True
         elif kind is Kind.TRANSACTION or kind is Kind.COPY:
             raise _refused(operation.sql, kind)
         elif kind is Kind.SESSION:

@@ -125,7 +125,8 @@ class Slot:
         session = self.session
         if self.holder is not None or not self.flight:
             return self.holder is not None or not session.is_idle
-        return any(not each.dropped and not each.internal for each in (*self.flight, *session.held))
+        asked = (*session.unit, *self.flight, *session.held)
+        return any(not each.dropped and not each.internal for each in asked)
 
     def is_slow(self, now: float) -> bool:
         """Whether the server is at its first operation for longer than `LONG`, as far as the loop has seen.

@@ -4,6 +4,7 @@ finds in it, and who waits."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -22,6 +23,7 @@ from fastweb.postgres.connection import Connection
 from fastweb.postgres.errors import (
     ConnectError,
     ConnectionLostError,
+    DivisionByZeroError,
     InterfaceError,
     PoolClosedError,
     PoolTimeoutError,
@@ -105,6 +107,42 @@ def test_one_failure_is_one_task_s(postgres: Postgres) -> None:
             assert [getattr(answer, "sqlstate", answer) for answer in answers] == ["22012", 10] * 5
 
     run(main())
+
+
+def test_reads_that_share_a_sync_have_their_own_answers_and_failures(
+    postgres: Postgres, writes: list[bytes], run_on: Callable[..., Any]
+) -> None:
+    chance = random.Random(7)
+
+    async def ask(pool: PgPool, number: int) -> None:
+        for turn in range(20):
+            asked = number * 100 + turn + 1
+            if chance.random() < 0.1:
+                with pytest.raises(DivisionByZeroError):
+                    await pool.fetch_value("SELECT $1::int / ($1::int - $1::int)", asked)
+            elif chance.random() < 0.1:
+                rows = await pool.fetch("SELECT generate_series($1::int, $1::int + 2000) AS n", asked)
+                assert [row.n for row in rows] == [*range(asked, asked + 2001)]
+            else:
+                timeout = chance.choice([None, None, None, 0.0, 0.002])
+                with contextlib.suppress(TimeoutError):
+                    assert await pool.fetch_value("SELECT $1::int", asked, timeout=timeout) == asked
+
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 2) as pool:
+            tasks = [asyncio.create_task(ask(pool, number)) for number in range(80)]
+            for task in chance.sample(tasks, 10):
+                await asyncio.sleep(0.002)
+                task.cancel()
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                assert outcome is None or isinstance(outcome, asyncio.CancelledError), repr(outcome)
+            await until(lambda: pool.stats().in_flight == 0)
+            assert pool.stats().size == pool.stats().idle
+
+    run_on(main())
+    sent = b"".join(writes)
+    executed, synced = sent.count(b"E\0\0\0\t\0\0\0\0\0"), sent.count(b"S\0\0\0\x04")
+    assert synced < executed * 0.6
 
 
 def test_every_form_of_a_statement(postgres: Postgres) -> None:
