@@ -175,17 +175,18 @@ def test_the_size_is_an_option(run: Callable[..., Any], monkeypatch: pytest.Monk
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.01)
+        together.wait(10)  # for so many that are at work
         with lock:
             running -= 1
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
-            for _ in range(20):
+            for _ in range(18):
                 group.start_soon(run_in_threadpool, work)
 
     for size in (3, 1, 2):
         monkeypatch.setattr(thread_pool, "size", size)
+        together = threading.Barrier(size)
         most = 0
         run(main)
         assert most == size
@@ -623,12 +624,19 @@ def test_timeouts_take_effect_at_the_end() -> None:
                 await run_in_threadpool(work, outer, inner)
         assert task.cancelling() == 0
 
-        def work_longer() -> None:
-            time.sleep(0.5)
+        begun = threading.Event()
+
+        def work_until_cancelled() -> None:
+            begun.set()
+            deadline = time.monotonic() + 10
+            while not work_begun.cancelling() and time.monotonic() < deadline:
+                time.sleep(0.001)
             ended.append(True)
 
+        work_begun = asyncio.create_task(run_in_threadpool(work_until_cancelled))
+        await until(begun.is_set)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(run_in_threadpool(work_longer), 0.25)
+            await asyncio.wait_for(work_begun, 0.01)
         assert ended == [True] * 3
 
     asyncio.run(main())
@@ -835,9 +843,10 @@ def test_the_interpreter_waits_for_what_runs_but_not_for_idle_threads() -> None:
 import asyncio, threading, time
 from fastweb.concurrency import run_in_threadpool
 
-begun = threading.Event()
+begun, closed = threading.Event(), threading.Event()
 def work():
     begun.set()
+    closed.wait()
     time.sleep(0.1)
     print("ended")
 
@@ -851,6 +860,7 @@ async def main():
 
 asyncio.run(main())
 print("loop closed")
+closed.set()
 """)
     assert out == "loop closed\nended\n"
 

@@ -206,8 +206,7 @@ def test_a_body_is_awaited_where_the_endpoint_wants_it_whole() -> None:
         client.send(client.request(1, "POST", "/items", end=False, **kind))
         client.send(client.request(2, "POST", "/digest", end=False))
         client.send(client.request(3, "POST", "/digest", end=False, expect="100-continue"))
-        await asyncio.sleep(0.01)
-        client.read()
+        await client.until(lambda: client.interim)
         assert [rig.connection.streams[n].opened for n in (1, 2, 3)] == [False, True, True]
         assert [head["status"] for head in client.interim[3]] == [100]
         assert client.interim.keys() == {3}
@@ -237,7 +236,9 @@ def test_resets_are_disconnects() -> None:
             client.send(client.request(100 + n, "GET", f"/pieces/{n}?count=50"))
             client.send(frame(n, DATA, b"some"))
         client.send(client.request(50, "GET", "/wait/1"))
-        await asyncio.sleep(0.01)
+        # All of them are at work: "some" has been taken, and the first piece made.
+        await client.until(lambda: not any(rig.connection.streams[n].pending() for n in range(1, 11)))
+        await client.until(lambda: len(log.sent) == 10)
         client.send(*(frame(n + more, RESET) for n in range(1, 10) for more in (0, 100)))
         # Late frames of streams that are no more.
         client.send(
@@ -264,7 +265,7 @@ def test_the_end_of_the_connection_is_the_end_of_all() -> None:
         rig = Rig(make_app(log), window=20)
         client = rig.client
         client.send(*(client.request(n, "GET", f"/pieces/{n}?count=50") for n in range(1, MANY + 1)))
-        await asyncio.sleep(0.01)
+        await client.until(lambda: len(log.sent) == MANY)
         rig.connection.connection_lost()
         await client.until(lambda: len(log.events) == MANY)
         await rig.idle()
@@ -284,7 +285,7 @@ def test_flow_control_is_each_streams_own() -> None:
         )
         for _ in range(12):
             client.send(frame(2, WINDOW, (100).to_bytes(4)))
-        await client.until(lambda: 2 in client.ended)
+        await client.until(lambda: 2 in client.ended and len(client.body(1)) == 100)
         await asyncio.sleep(0.02)
         client.read()
         assert client.body(2) == bytes([2]) * 500

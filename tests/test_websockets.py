@@ -371,7 +371,10 @@ async def slow_iteration(websocket: WebSocket) -> None:
 
 
 @pytest.mark.parametrize("handler", [slow_iteration, slow_blocking_iteration])
-def test_a_slow_thread_still_receives_what_was_sent_before_the_client_left(handler: Handler) -> None:
+def test_a_slow_thread_still_receives_what_was_sent_before_the_client_left(
+    handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastweb.testclient._TIDY_UP_SECONDS", 30)
     client = TestClient(serving(handler))
     found: list[str] = []
     client.app_state["found"] = found

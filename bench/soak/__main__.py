@@ -132,6 +132,7 @@ def soak(options: argparse.Namespace, port: int, pidfile: Path, log: Path) -> in
     # Within a second of a kill, of the requests that the process had.
     faults = [lost for lost in load.lost if not any(at - 0.1 <= lost[0] <= at + 1.5 for at in kills)]
     print(f"{load.done} answers; {counts}; {len(load.lost)} lost, {len(faults)} of them without a kill")
+    print(f"{load.late} closed to clients who were not prompt")
     for when, kept, error in faults[:20]:
         print(f"  at {when - start:.1f} s, {'kept' if kept else 'fresh'}: {error}")
     errors = [line for line in log.read_text().splitlines() if line.startswith(("ERROR", "Traceback"))]

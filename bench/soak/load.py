@@ -6,7 +6,11 @@ import http.client
 import threading
 import time
 
-__all__ = ["Load"]
+__all__ = ["PROMPT", "Load"]
+
+#: Seconds within which a client asks that has connected, or got an answer. A worker that leaves waits longer
+#: than that for it (`fastweb.server.connections.Connections.settle`), and not for ever.
+PROMPT = 0.05
 
 
 class Load:
@@ -22,6 +26,7 @@ class Load:
         by_pid: answers of each process.
         lost: what went wrong: (when, the request's connection was kept, the error). Requests of a killed
             process are among them.
+        late: connections that were closed to a client who was not prompt: this machine is too busy.
     """
 
     def __init__(self, port: int, clients: int = 6, pause: float = 0.0) -> None:
@@ -29,6 +34,7 @@ class Load:
         self.pause = pause
         self.by_pid: dict[str, int] = {}
         self.lost: list[tuple[float, bool, str]] = []
+        self.late = 0
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
@@ -48,17 +54,27 @@ class Load:
     def _run(self, keep: bool) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         headers = {} if keep else {"connection": "close"}
+        since = asked = 0.0
         while not self._stopping.is_set():
             try:
+                if connection.sock is None:
+                    connection.connect()
+                    since = time.monotonic()
+                asked = 0.0
                 connection.request("GET", "/", headers=headers)
+                asked = time.monotonic()
                 answer = connection.getresponse()
                 body = answer.read().decode()
+                since = time.monotonic()
                 if answer.status != 200 or not body.isdigit():
                     raise ValueError(f"{answer.status} {body[:100]!r}")
                 with self._lock:
                     self.by_pid[body] = self.by_pid.get(body, 0) + 1
             except (OSError, http.client.HTTPException, ValueError) as error:
-                self.lost.append((time.monotonic(), keep, repr(error)))
+                if isinstance(error, ConnectionError) and (asked or time.monotonic()) - since > PROMPT:
+                    self.late += 1
+                else:
+                    self.lost.append((time.monotonic(), keep, repr(error)))
                 connection.close()
             if self.pause:
                 time.sleep(self.pause)

@@ -17,10 +17,11 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from bench.soak.load import PROMPT
 from fastweb import _speedups
 from fastweb._speedups.response import Head
 from fastweb.limits import Limits
@@ -91,6 +92,19 @@ def make_app():
 """
 
 
+def until(condition: Callable[[], Any], seconds: float = 40.0, story: Callable[[], str] = str) -> Any:
+    """Wait for a condition, however long the machine takes, within reason; what it gave.
+
+    Arguments:
+        story: what to say besides, where it does not come.
+    """
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"it did not come\n{story()}"
+        time.sleep(0.005)
+    return value
+
+
 class ServerProcess:
     """A server that a test has started: its output, its answers, its end."""
 
@@ -131,13 +145,9 @@ class ServerProcess:
         path = self.directory / "notes"
         return path.read_text().split() if path.exists() else []
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-        """Wait for a condition, however long the machine takes, within reason."""
-        deadline = time.monotonic() + seconds
-        while not (value := condition()):
-            assert time.monotonic() < deadline, f"it did not come\n{self.out}\n{self.err}"
-            time.sleep(0.01)
-        return value
+    def until(self, condition: Callable[[], Any]) -> Any:
+        """Wait for a condition."""
+        return until(condition, story=lambda: f"{self.out}\n{self.err}")
 
     def ready(self) -> ServerProcess:
         """Wait for the banner."""
@@ -161,12 +171,18 @@ class ServerProcess:
         return connection
 
     def get(self, path: str = "/") -> str:
-        connection = self.connect()
-        try:
-            connection.request("GET", path, headers={"connection": "close"})
-            return connection.getresponse().read().decode()
-        finally:
-            connection.close()
+        while True:
+            connection = self.connect()
+            connected = time.monotonic()
+            try:
+                connection.request("GET", path, headers={"connection": "close"})
+                return connection.getresponse().read().decode()
+            except ConnectionError:
+                # Who has connected and then asks for nothing is let go by a worker that leaves.
+                if time.monotonic() - connected < PROMPT:
+                    raise
+            finally:
+                connection.close()
 
     def refuses(self) -> bool:
         """Whether nobody listens any more."""
@@ -395,7 +411,7 @@ class LoopServer:
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._up.wait(20)
+        assert self._up.wait(40)
 
     def _note(self, stream: Any) -> None:
         self.log.append(
@@ -426,6 +442,16 @@ class LoopServer:
         self.clients.append(Client(self.port, **options))
         return self.clients[-1]
 
+    def connect_with(self, *pieces: bytes, **options: Any) -> Client:
+        """A client whose first words are there when the server accepts it: between the two, no time limit can
+        be over."""
+        return cast(Client, self.call(lambda: self.connect(**options).send(*pieces)))
+
+    async def receive(self, client: Client, size: int = 65536) -> bytes:
+        """What comes to a client next, taken by the loop itself: no busy machine makes that one slow."""
+        client.socket.setblocking(False)
+        return await self.loop.sock_recv(client.socket, size)
+
     def ask(self, *pieces: bytes, half_close: bool = False) -> bytes:
         """Everything that comes back on a connection that the server closes."""
         with self.connect() as client:
@@ -442,19 +468,28 @@ class LoopServer:
         async def called() -> Any:
             return function(*args)
 
-        return asyncio.run_coroutine_threadsafe(called(), self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(called(), self.loop).result(60)
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine in the loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any]) -> Any:
         """Wait for a condition, asked in the loop."""
-        deadline = time.monotonic() + seconds
-        while not (value := self.call(condition)):
-            assert time.monotonic() < deadline, "it did not come"
-            time.sleep(0.002)
-        return value
+        return until(lambda: self.call(condition))
+
+    def settled(self, value: Callable[[], Any]) -> Any:
+        """What a value is once it changes no more: a buffer of the kernel's, say, takes more at its second
+        thought."""
+        seen = [self.call(value)]
+
+        def rests() -> bool:
+            self.wait(asyncio.sleep(0.1))
+            seen.append(self.call(value))
+            return bool(seen[-1] == seen[-2])
+
+        until(rests)
+        return seen[-1]
 
     def is_idle(self) -> bool:
         """Whether nothing is left of any request."""
@@ -465,7 +500,7 @@ class LoopServer:
     def stop(self) -> None:
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(20)
+            self._thread.join(60)
         assert not self._thread.is_alive()
 
 
@@ -540,7 +575,7 @@ class HostedServer:
 
     def stop(self) -> None:
         self.server.stop()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         assert self._error is None, self._error
 

@@ -17,6 +17,7 @@ import pytest
 
 from fastweb.server.access_log import _JSON_FIELDS, FIELDS, AccessLog, escape, formatter
 from fastweb.server.config import Config, ConfigError
+from tests.server.conftest import until
 
 Serve = Callable[..., Any]
 posix = pytest.mark.skipif(os.name != "posix", reason="several workers, files that are moved")
@@ -75,7 +76,7 @@ def test_a_line_a_request() -> None:
         ),
         ("{time} {client}:{client_port}", rf"{ISO} 127\.0\.0\.1:5123"),
         ("{method} {path} {query} {version}", r"GET /a/%2F b=c\?d 1\.1"),
-        ("{{{duration_ms}}} {pid}", r"{2\d\d\.\d+} \d+"),
+        ("{{{duration_ms}}} {pid}", r"{\d{3,}\.\d+} \d+"),
         ("{scheme}://{host} {header:USER-Agent} {header:x-none}", r"http://example\.com:80 curl/8 -"),
     ],
 )
@@ -245,19 +246,21 @@ def test_a_destination_that_takes_nothing_holds_up_nobody(caplog: pytest.LogCapt
 
     class Stream(io.StringIO):
         def write(self, text: str) -> int:
-            go_on.wait(20)
+            go_on.wait(60)
             lines.append(text)
             return len(text)
 
     log = AccessLog(Stream())
-    for _ in range(20_000):
+    # Whole batches: what is left of one is handed over by `close`, and is lost or not, as it comes.
+    for _ in range(80 * 256):
         log(Answered())
-    assert log.dropped >= 20_000 - 64 * 256 - 256
+    assert log.dropped == 16 * 256
     assert "takes nothing: lines are dropped" in caplog.text
     go_on.set()
+    # Longer than `close` waits for a destination, if need be.
+    until(lambda: "4096 lines were dropped" in caplog.text)
     log.close()
     assert "".join(lines).count("\n") == 64 * 256
-    assert "3616 lines were dropped" in caplog.text
 
 
 @posix

@@ -140,8 +140,8 @@ def test_the_head_does_not_wait_for_an_app_that_waits(listen: Any) -> None:
     go: list[asyncio.Event] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send(START)
         go.append(asyncio.Event())
+        await send(START)
         await go[-1].wait()
         await send(END)
 
@@ -593,18 +593,20 @@ def test_an_app_that_does_not_end_its_lifespan_is_ended(monkeypatch: pytest.Monk
 
 
 def test_a_startup_that_is_given_up_is_cancelled() -> None:
+    began = asyncio.Event()
     ended: list[str] = []
 
     @in_lifespan
     async def app(scope: Any, receive: Any, send: Any) -> None:
         try:
+            began.set()
             await asyncio.sleep(60)
         finally:
             ended.append("ended")
 
     async def main() -> None:
         task = asyncio.create_task(LifespanProtocol(app).startup())
-        await asyncio.sleep(0.01)
+        await began.wait()
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()

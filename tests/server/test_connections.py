@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Listen = Callable[..., "LoopServer"]
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 PLAIN = Head(200, ((b"content-type", b"text/plain"),))
+#: Sweeps are frequent, and the time limit that this is for hits nobody here: small answers are taken at once.
+OFTEN: Any = {"write_timeout": 0.2}
 
 
 def get(path: str) -> bytes:
@@ -107,7 +109,7 @@ def test_the_fields_of_the_server_beside_those_of_an_answer(make_app: Callable[.
 
 
 def test_the_date_goes_on(listen: Listen, gated: Any) -> None:
-    server = listen(gated, header_timeout=0.1)
+    server = listen(gated, **OFTEN)
     first = server.connect().send(GET).answer().headers["date"]
     server.until(lambda: first.encode() not in server.connections.own_lines)
     assert server.connect().send(GET).answer().headers["date"] != first
@@ -137,14 +139,15 @@ def test_drain(listen: Listen, gated: Any, gate: Gate) -> None:
     for client, rest in ((half, b"\r\n"), (body, b"dy")):
         assert client.send(rest).answer().headers["connection"] == "close"
         assert client.rest() == b""
-    assert server.wait(server.connections.wait_closed(5)) is True
+    assert server.wait(server.connections.wait_closed(15)) is True
 
 
 def test_what_comes_after_a_drain_is_answered_once(listen: Listen, gated: Any) -> None:
     """A connection that the kernel had accepted already is served, and closed."""
     server = listen(gated)
+    server.call(server.connections.stop)  # or the next sweep might close it first
     server.call(server.connections.drain)
-    client = server.connect().send(GET + GET)
+    client = server.connect_with(GET + GET)
     assert [client.answer().headers.get("connection") for _ in range(2)] == [None, "close"]
     assert client.rest() == b""
 
@@ -167,7 +170,7 @@ def test_a_streamed_answer_in_a_drain(listen: Listen, make_app: Callable[..., An
 def test_an_early_answered_body_does_not_hold_up_a_drain(
     listen: Listen, make_app: Callable[..., Any]
 ) -> None:
-    server = listen(make_app({}, heads=("/early",)), header_timeout=0.1)
+    server = listen(make_app({}, heads=("/early",)), **OFTEN)
     client = server.connect().send(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo")
     assert client.answer().status == 200
     server.call(server.connections.drain)
@@ -185,7 +188,7 @@ def test_waiting_for_the_end(listen: Listen, gated: Any, gate: Gate) -> None:
     # The connection is gone, but its request still runs.
     assert server.wait(server.connections.wait_closed(0.01)) is False
     server.call(gate.event.set)
-    assert server.wait(server.connections.wait_closed(5)) is True
+    assert server.wait(server.connections.wait_closed(15)) is True
     assert gate.log == ["background"]
 
 
@@ -200,7 +203,7 @@ def test_abort(listen: Listen, gated: Any, gate: Gate, caplog: pytest.LogCapture
             assert client.rest() == b""
         except ConnectionResetError:
             pass
-    assert server.wait(server.connections.wait_closed(5)) is True
+    assert server.wait(server.connections.wait_closed(15)) is True
     assert gate.log == ["cancelled: the server is stopping"]
     assert not caplog.records
 
@@ -221,14 +224,17 @@ def test_an_app_that_will_not_end_is_not_waited_for(listen: Listen, make_app: Ca
     server.call(server.connections.abort)
     assert server.wait(server.connections.wait_closed(0.05)) is False
     server.call(stop.set)
-    assert server.wait(server.connections.wait_closed(5)) is True
+    assert server.wait(server.connections.wait_closed(15)) is True
 
 
 def test_the_clock_is_coarse_and_never_runs_ahead(listen: Listen, gated: Any) -> None:
-    server = listen(gated, header_timeout=0.1)
-    began, real = server.connections.now, time.monotonic()
-    server.until(lambda: server.connections.now > began + 0.1)
-    assert server.connections.now - began <= time.monotonic() - real + server.connections.interval
+    server = listen(gated, **OFTEN)
+    swept: list[tuple[float, float]] = []
+    server.connections.on_sweep = lambda: swept.append((server.connections.now, time.monotonic()))
+    server.until(lambda: len(swept) >= 10)
+    (_, real), (began, _), *_, (now, really) = swept
+    # From one sweep to the last, by the clock; and from before that one to after this, in truth.
+    assert 0 < now - began <= really - real
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets here")
@@ -251,7 +257,7 @@ def test_a_unix_socket(tmp_path: Any, loop_name: str, make_app: Callable[..., An
         await writer.wait_closed()
         server.close()
         connections.drain()
-        assert await connections.wait_closed(5)
+        assert await connections.wait_closed(15)
         connections.stop()
         return answer
 
@@ -270,7 +276,7 @@ def test_many_connections_are_swept_a_slice_at_a_time(
 ) -> None:
     """And each of them in each sweep, but those that have gone meanwhile."""
     monkeypatch.setattr("fastweb.server.connections.SLICE", 4)
-    server = listen(gated, header_timeout=0.4)
+    server = listen(gated, write_timeout=0.4)
     clients = [server.connect().send(GET) for _ in range(18)]
     for client in clients:
         client.answer()

@@ -9,14 +9,14 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bench.soak.load import Load
+from tests.server.conftest import until
 
 if sys.platform != "linux":
     pytest.skip("a socket a slot, preloading and hot swaps are tried on Linux", allow_module_level=True)
@@ -40,8 +40,15 @@ def is_gone(pid: int) -> bool:
     return state == "Z"
 
 
-def children_of(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def newest_of(load: Load) -> int:
+    """The process that was the last to begin to answer; it still does."""
+    before = load.snapshot()
+
+    def found() -> int:
+        answering = [int(pid) for pid, count in load.snapshot().items() if count > before.get(pid, 0)]
+        return answering[-1] if answering and not is_gone(answering[-1]) else 0
+
+    return cast(int, until(found))
 
 
 @pytest.fixture
@@ -51,10 +58,7 @@ def leave_nothing(app_dir: Path) -> Any:
     pid = pid_in(app_dir / "pid")
     if pid:
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        while not is_gone(pid):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: is_gone(pid))
 
 
 @pytest.mark.usefixtures("leave_nothing")
@@ -72,11 +76,11 @@ def test_a_deploy_under_load_loses_nothing(serve: Serve, app_dir: Path, preload:
                 old = pid_in(pidfile)
                 if turn in (1, 5):
                     os.kill(old, signal.SIGUSR2)
-                    server.until(lambda pid=old: pid_in(pidfile) != pid)
+                    server.until(lambda pid=old: pid_in(pidfile) not in (0, pid))
                     server.until(lambda pid=old: is_gone(pid))
         assert load.lost == []
         answered = load.done
-        os.kill(int(list(load.snapshot())[-1]), signal.SIGKILL)  # the newest
+        os.kill(newest_of(load), signal.SIGKILL)
         server.until(lambda: load.done >= answered + 100)
     # A client has one request at a time.
     assert len(load.lost) <= 4
@@ -325,9 +329,12 @@ if os.fork() == 0:
     os._exit(0)
 """)
     server = serve(workers=2).ready()
-    orphans = [int(note.rpartition("-")[2]) for note in server.notes if note.startswith("orphan")]
-    assert len(orphans) == 2
-    server.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
+
+    def orphans() -> list[int]:
+        return [int(note.rpartition("-")[2]) for note in server.notes if note.startswith("orphan")]
+
+    server.until(lambda: len(orphans()) == 2)
+    server.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans()))
     assert server.stop() == 0
 
 

@@ -236,6 +236,7 @@ def test_a_file_that_is_too_short(
         client = server.connect().send(get(path))
         client.interim()
         assert size <= len(client.rest()) < size + 20
+    server.until(lambda: len(caplog.records) == 2)
     assert [record.exc_info[0] for record in caplog.records] == [sendfile.ShortFileError] * 2  # type: ignore[index]
 
 

@@ -77,11 +77,13 @@ def test_what_the_shut_down_raises_comes_out() -> None:
 
 
 def test_a_start_up_can_be_cancelled() -> None:
+    began = asyncio.Event()
     ended: list[str] = []
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         try:
+            began.set()
             await asyncio.sleep(3600)
             yield
         finally:
@@ -90,7 +92,7 @@ def test_a_start_up_can_be_cancelled() -> None:
     async def scenario() -> None:
         lifetime = Lifespan(App(lifespan))
         task = asyncio.create_task(lifetime.startup())
-        await asyncio.sleep(0.01)
+        await began.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from fastweb._speedups.response import Head
 
 CONFIG = """
 daemon off;
-master_process off;
+user {user};
 worker_processes 1;
 pid {directory}/nginx.pid;
 error_log {directory}/error.log;
@@ -49,40 +49,39 @@ async def tell(stream: Any) -> None:
     stream.respond(Head(200, ()), body)
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @pytest.fixture
 def nginx(tmp_path: Path) -> Iterator[Callable[[str], int]]:
     """Start nginx in front of an upstream; its port."""
     if shutil.which("nginx") is None:
         pytest.fail("these tests need a proxy: install nginx (Debian: apt-get install nginx-light)")
+    import grp  # Windows has neither
+    import pwd
+
     started: list[subprocess.Popen[bytes]] = []
 
     def nginx(upstream: str) -> int:
-        port = free_port()
-        path = tmp_path / "nginx.conf"
-        path.write_text(CONFIG.format(directory=tmp_path, upstream=upstream, port=port))
-        command = ["nginx", "-e", str(tmp_path / "error.log"), "-p", str(tmp_path), "-c", str(path)]
-        started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
-        deadline = time.monotonic() + 20
-        while True:
-            with socket.socket() as sock:
-                if sock.connect_ex(("127.0.0.1", port)) == 0:
-                    return port
-            assert started[-1].poll() is None, (tmp_path / "error.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        # Its socket is ours, as from an nginx that is replaced: of a port that is merely free now, another
+        # might be quicker. Who connects before nginx is up waits in the queue.
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.setblocking(False)
+            port, fd = listening.getsockname()[1], listening.fileno()
+            path = tmp_path / "nginx.conf"
+            me = f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
+            path.write_text(CONFIG.format(directory=tmp_path, upstream=upstream, port=port, user=me))
+            command = ["nginx", "-e", str(tmp_path / "error.log"), "-p", str(tmp_path), "-c", str(path)]
+            environment = {**os.environ, "NGINX": f"{fd};"}
+            started.append(
+                subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(fd,))
+            )
+        return int(port)
 
     try:
         yield nginx
+        assert [process.poll() for process in started] == [None], (tmp_path / "error.log").read_text()
     finally:
         for process in started:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def ask(port: int, *fields: str, body: bytes = b"", source: str = "127.0.0.1") -> str:

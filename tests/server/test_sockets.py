@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -219,11 +220,20 @@ def test_several_addresses(tmp_path: Path) -> None:
     assert not os.path.exists(path)
 
 
-def test_the_same_address_twice_is_one(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with bind(Config(app="a", bind=(f"127.0.0.1:{port}",), host="127.0.0.1", port=port)) as listeners:
+@contextlib.contextmanager
+def kept_port(family: socket.AddressFamily) -> Iterator[int]:
+    """A free port that no other process is given meanwhile: bound, and not listened to."""
+    with socket.socket(family) as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("::" if family is socket.AF_INET6 else "127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+def test_the_same_address_twice_is_one() -> None:
+    with (
+        kept_port(socket.AF_INET) as port,
+        bind(Config(app="a", bind=(f"127.0.0.1:{port}",), host="127.0.0.1", port=port)) as listeners,
+    ):
         assert listeners.addresses() == [f"http://127.0.0.1:{port}"]
 
 
@@ -243,8 +253,10 @@ def test_ipv6_takes_ipv4_unless_that_has_an_address_of_its_own() -> None:
         (sock,) = listeners.sockets
         assert reaches(sock, "::1")
         assert reaches(sock, "127.0.0.1")
-        port = sock.getsockname()[1]
-    with bind(Config(app="a", bind=(f"[::]:{port}", f"0.0.0.0:{port}"))) as listeners:
+    with (
+        kept_port(socket.AF_INET6) as port,
+        bind(Config(app="a", bind=(f"[::]:{port}", f"0.0.0.0:{port}"))) as listeners,
+    ):
         six, four = listeners.sockets
         assert six.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
         assert reaches(six, "::1")

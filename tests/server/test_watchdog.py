@@ -63,17 +63,21 @@ def test_who_blocks_the_loop_is_named_with_his_stack(serve: Serve, app_dir: Path
     (app_dir / "main.py").write_text(APP)
     server = serve(loop=loop, block_threshold=0.3).ready()
     assert server.get("/fine") == '"done"'
-    assert "blocked" not in server.err
+
+    def told_of(path: str) -> str:
+        # On a busy machine there may be others: of the interpreter as it loads, say.
+        pattern = rf"The event loop has been blocked for [\d.]+ s by GET {path}: .*?The event loop goes on"
+        found = re.search(pattern, server.err, re.DOTALL)
+        return found[0] if found is not None else ""
+
     server.get("/report/7?secret=1")
-    server.until(lambda: server.err.count("The event loop goes on") == 1)
+    first = server.until(lambda: told_of("/report/7"))
     server.get("/later")
-    server.until(lambda: server.err.count("The event loop goes on") == 2)
-    first, second = server.err.split("The event loop goes on")[:2]
+    second = server.until(lambda: told_of("/later"))
+    assert "by GET /fine" not in server.err
     assert "secret" not in server.err
     assert "by GET /report/7: no other request is answered" in first
-    assert "by GET /later: no other request" in second
-    for text, name in ((first, "report"), (second, "later")):
-        stack = text[text.index("The event loop has been blocked") :]
+    for stack, name in ((first, "report"), (second, "later")):
         lines = [line.split(", ", 1)[1] for line in stack.splitlines() if line.startswith("  File ")]
         assert [line.split(" in ")[1] for line in lines] == [name, "work_hard"]
         assert "a plain `def` endpoint, which runs in a thread" in stack
@@ -84,14 +88,14 @@ def test_a_block_is_told_once_and_how_long_it_was(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.WARNING, "fastweb.server")
 
     async def scenario() -> None:
-        watchdog = Watchdog(0.1, asyncio.get_running_loop(), nobody)
+        watchdog = Watchdog(0.3, asyncio.get_running_loop(), nobody)
         watchdog.start()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
         assert not caplog.records
-        time.sleep(0.8)  # noqa: ASYNC251 - that is the point
+        time.sleep(1.2)  # noqa: ASYNC251 - that is the point
         while len(caplog.records) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        asyncio.get_running_loop().call_soon(time.sleep, 0.5)
+        asyncio.get_running_loop().call_soon(time.sleep, 1)
         await asyncio.sleep(0.01)
         while len(caplog.records) < 4:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -164,10 +168,10 @@ def test_it_ends_with_a_loop_that_left_a_ping_unanswered() -> None:
 def test_who_debugs_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     go_on = threading.Event()
     module: dict[str, Any] = {"__name__": "pdb", "wait": go_on.wait}
-    exec("def interaction():\n    wait(0.5)", module)
+    exec("def interaction():\n    wait(1)", module)
 
     async def scenario() -> None:
-        watchdog = Watchdog(0.1, asyncio.get_running_loop(), nobody)
+        watchdog = Watchdog(0.3, asyncio.get_running_loop(), nobody)
         watchdog.start()
         module["interaction"]()
         await asyncio.sleep(0)

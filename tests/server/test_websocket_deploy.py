@@ -18,10 +18,17 @@ from websockets.sync.client import ClientConnection, connect
 APP = """
 import asyncio
 import os
+from contextlib import asynccontextmanager
 
 from fastweb import FastWeb, WebSocket, WebSocketDisconnect
 
-app = FastWeb()
+@asynccontextmanager
+async def lifespan(app):
+    yield
+    print("down", flush=True)
+
+
+app = FastWeb(lifespan=lifespan)
 left = []
 
 
@@ -115,6 +122,8 @@ def test_a_rolling_restart_moves_them_to_new_workers(serve: Start) -> None:
         before = client.recv(20)
         server.process.send_signal(signal.SIGHUP)
         assert ending(client)[0] == 1012
+    # Not to the other old worker, which is the next to leave.
+    server.until(lambda: server.out.count("down") == 2)
     with opened(server) as client:
         assert client.recv(20) != before
         client.send("still there")

@@ -117,6 +117,12 @@ class Bench:
         self.loop.run_until_complete(turn())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_of_others() -> None:
+    """What other tests of this process have left is collected now, or it would complain in one of these."""
+    gc.collect()
+
+
 @pytest.fixture(params=BASES, ids=lambda base: base.__module__.split(".")[0])
 def bench(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[Bench]:
     bench = Bench(counting(request.param))
