@@ -44,6 +44,7 @@ EXTENSIONS = (
     "pg_container",
     "pg_copy",
     "pg_datetime",
+    "pg_desk",
     "pg_frontend",
     "pg_geometry",
     "pg_messages",

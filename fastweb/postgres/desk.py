@@ -15,33 +15,23 @@ from what the server answers (`Slot.ready`), in the same turn.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from threading import get_ident
+from typing import Any
 
+from fastweb._speedups.pg_desk import ENOUGH, LONG, BaseDesk
 from fastweb._speedups.pg_operation import Operation
 from fastweb.postgres.errors import InterfaceError, PoolTimeoutError
 from fastweb.postgres.lines import Line, Waiter, copy_of
-from fastweb.postgres.slots import LONG, Slot
-from fastweb.postgres.statements import Kind, kind_of
+from fastweb.postgres.slots import Slot
+from fastweb.postgres.statements import Kind, kind_of, known
 from fastweb.postgres.supply import CLOSING, Supply
 
 __all__ = ["Desk"]
 
-#: Reads on their way on a connection before another one is taken, or opened.
-ENOUGH: Final = 64
-#: The most of them.
-MOST: Final = 256
 
-#: The running loop, or None.
-_running_loop = asyncio._get_running_loop
-#: On it nothing may be asked.
-NOWHERE: Final = object()
-_READ = Kind.READ
-
-
-class Desk:
-    """See above.
+class Desk(BaseDesk):
+    """See above. The way of a plain read that need not wait is `BaseDesk`'s.
 
     Arguments:
         supply: has the connections.
@@ -58,12 +48,12 @@ class Desk:
         acquire_timeout: float | None,
         command_timeout: float | None,
     ) -> None:
+        super().__init__(known, Kind.READ, command_timeout)
         self.supply = supply
         supply.desk = self
-        self._enter = enter
+        self.enter = enter  # type: ignore[method-assign]
         self.acquire_timeout = acquire_timeout
-        self.command_timeout = command_timeout
-        self.reads = self.statements = self.leases = 0
+        self.statements = self.leases = 0
         self.waits = self.timeouts = self.rollbacks = 0
         self.wait_time = self.longest_wait = 0.0
         self.begin_anew()
@@ -71,9 +61,7 @@ class Desk:
     def begin_anew(self) -> None:
         """Forget everybody."""
         self.loop: Any = None
-        #: The loop on which something may be asked at the moment.
-        self.home: Any = NOWHERE
-        #: The connections that reads may go to, the first of them first.
+        self.home = None
         self.free: list[Slot] = []
         self.reading = Line(None)
         self.owning = Line(None)
@@ -83,13 +71,12 @@ class Desk:
     def begin(self, loop: Any) -> None:
         """Be used on a loop."""
         self.loop = self.home = self.reading.loop = self.owning.loop = loop
+        self.thread = get_ident()
 
-    def ask(self, operation: Any, timeout: float | None, share: bool | None) -> Any:
+    def place(self, operation: Operation, share: bool | None) -> None:
         """Send an operation on a connection, or let it wait for one."""
-        if _running_loop() is not self.home:
-            self._enter()
         kind = kind_of(operation.sql)
-        if kind is _READ:
+        if kind is Kind.READ:
             if share is None:
                 share = operation.plain_read = True
         elif kind is Kind.TRANSACTION or kind is Kind.COPY:
@@ -98,7 +85,7 @@ class Desk:
             # Nobody else is to meet what it sets, whatever the caller says.
             share = False
         if share:
-            slot = None if self.reading.count else self._slot_for_read()
+            slot = None if self.reading.count else self.slot_for_read()
             if slot is not None:
                 self.reads += 1
                 session = slot.session
@@ -112,11 +99,8 @@ class Desk:
                 self._own(slot, operation)
             else:
                 self._wait(self.owning, operation)
-        if timeout is not None or self.command_timeout is not None:
-            self._limit(operation, timeout)
-        return operation
 
-    def _limit(self, operation: Operation, timeout: float | None) -> None:
+    def limit(self, operation: Operation, timeout: float | None) -> None:
         if operation.done():
             return
         seconds = self.command_timeout if timeout is None else timeout
@@ -136,36 +120,16 @@ class Desk:
             # It could not be sent.
             slot.ready()
 
-    def _slot_for_read(self) -> Slot | None:
-        """The first connection with nothing to do, or little; else the one with the fewest reads on their
-        way."""
-        best: Slot | None = None
-        least = MOST
-        now = 0.0
-        for slot in self.free:
-            flight = slot.flight
-            count = len(flight) + len(slot.coming)
-            if not count:
-                return slot
-            if slot.session.pooled:
-                continue  # It takes one after the other.
-            if count < least:
-                if not now:
-                    now = self.loop.time()
-                if not flight or now - flight[0].started < LONG or not slot.is_slow(now):
-                    if count < ENOUGH:
-                        return slot
-                    best = slot
-                    least = count
+    def grow(self) -> None:
+        """Open one more, where the pool may have more and none is being opened."""
         supply = self.supply
         if len(supply.slots) < supply.max_size and not supply.opening:
             supply.start(1)
-        return best
 
     def take(self) -> Slot | None:
         """A connection with nothing to do, for its next holder."""
-        if _running_loop() is not self.home:
-            self._enter()
+        if not self.is_here():
+            self.enter()
         if self.owning.count and self.owning.first() is not None:
             return None
         free = self.free

@@ -71,37 +71,37 @@ class Handle:
 
     def fetch(self, *args: Any, **options: Any) -> Any:
         """The rows, as a list: `fetch(sql, *args)`, or `fetch(User, sql, *args)` as instances of a class."""
-        if _running_loop() is None:
+        if not self._is_here():
             return self._wait("fetch", args, options)
         return self._source().fetch(*args, **options)
 
     def fetch_one(self, *args: Any, **options: Any) -> Any:
         """The first row, as a Record or an instance of a class; None where there is none."""
-        if _running_loop() is None:
+        if not self._is_here():
             return self._wait("fetch_one", args, options)
         return self._source().fetch_one(*args, **options)
 
     def fetch_value(self, *args: Any, **options: Any) -> Any:
         """The first column of the first row; None where there is none."""
-        if _running_loop() is None:
+        if not self._is_here():
             return self._wait("fetch_value", args, options)
         return self._source().fetch_value(*args, **options)
 
     def fetch_json(self, *args: Any, **options: Any) -> Any:
         """The rows as JSON, which an endpoint may return."""
-        if _running_loop() is None:
+        if not self._is_here():
             return self._wait("fetch_json", args, options)
         return self._source().fetch_json(*args, **options)
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """Run a statement; the server's words for what it has done, such as "UPDATE 1"."""
-        if _running_loop() is None:
+        if not self._is_here():
             return self._wait("execute", args, options)
         return self._source().execute(*args, **options)
 
     def execute_many(self, *args: Any, **options: Any) -> Any:
         """Run a statement once for each of the argument lists."""
-        if _running_loop() is None:
+        if not self._is_here():
             return self._wait("execute_many", args, options)
         return self._source().execute_many(*args, **options)
 
@@ -111,7 +111,7 @@ class Handle:
         In a thread it has run when this returns. On the loop's thread: `await pg.exec(…)` for the Result,
         `await pg.exec(…).one()` for what the Result's method gives.
         """
-        if _running_loop() is None:
+        if not self._is_here():
             return self._wait("exec", args, options)
         return PendingResult(partial(self._source().exec, *args, **options))
 
@@ -125,11 +125,15 @@ class Handle:
 
     def run(self, *args: Any, **options: Any) -> Any:
         """Run a function in a transaction, again where it could not be serialized: `PgPool.run`."""
-        if _running_loop() is None:
+        if not self._is_here():
             return self._wait("run", args, options)
         return self.pool.run(*args, **options)
 
     # What is behind it
+
+    def _is_here(self) -> bool:
+        """Whether an event loop runs in this thread: the pool's, nearly always."""
+        return self.pool.is_here() or _running_loop() is not None
 
     def _source(self) -> Any:
         """The transaction's connection, where one is open; else the pool."""

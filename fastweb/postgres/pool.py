@@ -32,7 +32,7 @@ from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.concurrency import never_blocks
 from fastweb.postgres.connection import Answer, Connection, connect_with
 from fastweb.postgres.conninfo import resolve
-from fastweb.postgres.desk import NOWHERE, Desk
+from fastweb.postgres.desk import Desk
 from fastweb.postgres.errors import ConnectionLostError, InterfaceError, PoolClosedError
 from fastweb.postgres.handle import Handle
 from fastweb.postgres.leases import Lease, PooledConnection
@@ -109,8 +109,10 @@ class PgPool:
         #: The database's types: codecs of one's own are set there.
         self.types = TypeRegistry()
         self._supply = Supply(self.options, self.types, min_size, max_size, max_idle, max_age, connect, setup)
-        self._desk = Desk(self._supply, self._enter, acquire_timeout, self.options.command_timeout)
-        self._ask = self._desk.ask
+        self._desk = desk = Desk(self._supply, self._enter, acquire_timeout, self.options.command_timeout)
+        self._ask = desk.ask
+        #: Whether this thread is that of the event loop that it is used on.
+        self.is_here = desk.is_here
         self._looked_at = (0.0, 0)
         resources.register(self)
         _pools.add(self)
@@ -166,7 +168,7 @@ class PgPool:
             supply.state = CLOSED
             return
         supply.state = CLOSING
-        desk.home = NOWHERE
+        desk.home = None
         desk.watch(True)
         try:
             async with asyncio.timeout(timeout):
@@ -183,7 +185,7 @@ class PgPool:
 
     async def _close_all(self) -> None:
         self._supply.state = CLOSED
-        self._desk.home = NOWHERE
+        self._desk.home = None
         self._desk.fail_all(PoolClosedError("the pool was closed while you waited for a connection"))
         self._desk.free = []
         await self._supply.close()

@@ -17,6 +17,7 @@ import logging
 import select
 from typing import TYPE_CHECKING, Any, Final
 
+from fastweb._speedups.pg_desk import LONG
 from fastweb._speedups.pg_operation import SIMPLE, Operation
 from fastweb.postgres.statements import Kind, kind_of
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from fastweb.postgres.connection import Connection
     from fastweb.postgres.desk import Desk
 
-__all__ = ["LONG", "RESET", "Holding", "Slot"]
+__all__ = ["RESET", "Holding", "Slot"]
 
 logger = logging.getLogger("fastweb.postgres")
 
@@ -37,8 +38,6 @@ RESET: Final = (
 #: The same where somebody has used PREPARE himself.
 RESET_PREPARED: Final = RESET + "; DEALLOCATE ALL"
 
-#: Seconds that the server may be at a statement before nothing is sent behind it any more.
-LONG: Final = 0.005
 #: Seconds that the server may take to end what a holder has left behind; then the connection is closed.
 LEAVING: Final = 10.0
 

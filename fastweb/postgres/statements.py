@@ -30,7 +30,7 @@ from typing import Final
 
 from fastweb.postgres.statement_words import FUNCTIONS, KEYWORDS, OPEN_KEYWORDS
 
-__all__ = ["Kind", "kind_of"]
+__all__ = ["Kind", "kind_of", "known"]
 
 
 class Kind(Enum):
@@ -114,7 +114,8 @@ _BEFORE_NO_CALL = frozenset(("into", "as", "::", "tablesample", "ordinality", "w
 #: What a name in a list of CTEs is followed by, behind its columns, AS and a parenthesis.
 _BEGINS_QUERY = frozenset(("select", "with", "table", "("))
 
-_kept: dict[str, Kind] = {}
+#: The answers so far.
+known: dict[str, Kind] = {}
 
 
 def kind_of(sql: str) -> Kind:
@@ -123,16 +124,16 @@ def kind_of(sql: str) -> Kind:
     Arguments:
         sql: one or several statements, with or without parameters ($1 …).
     """
-    kind = _kept.get(sql)
+    kind = known.get(sql)
     if kind is None:
         if not isinstance(sql, str):
             raise TypeError(f"expected SQL as a str, got {sql!r:.100}")
         if len(sql) > MOST_LOOKED_AT:
             return _kind_of_long(sql)
         kind = _worst(sql)
-        if len(_kept) >= MOST_KEPT:
-            del _kept[next(iter(_kept))]
-        _kept[sql] = kind
+        if len(known) >= MOST_KEPT:
+            del known[next(iter(known))]
+        known[sql] = kind
     return kind
 
 

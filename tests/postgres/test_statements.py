@@ -226,13 +226,13 @@ def test_a_long_text_is_not_looked_at() -> None:
     filler = "1, " * statements.MOST_LOOKED_AT
     assert kind_of(f"select {filler} 1") is Kind.SESSION
     assert kind_of(f"copy t from stdin -- {filler}") is Kind.COPY
-    assert f"select {filler} 1" not in statements._kept
+    assert f"select {filler} 1" not in statements.known
 
 
 def test_what_is_kept_is_bounded() -> None:
     for number in range(statements.MOST_KEPT + 10):
         assert kind_of(f"select {number} as bounded") is Kind.READ
-    assert len(statements._kept) <= statements.MOST_KEPT
+    assert len(statements.known) <= statements.MOST_KEPT
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,18 @@
+"""`BaseDesk`'s state."""
+
+from fastweb._speedups.pg_operation cimport Operation
+from fastweb._speedups.pg_queue cimport OperationQueue
+
+
+cdef class BaseDesk:
+    cdef dict _kinds
+    cdef object _read
+    cdef public object command_timeout
+    cdef public long long reads
+    cdef public object home
+    cdef public unsigned long thread
+    cdef public list free
+    cdef public object reading
+
+    cpdef bint is_here(self) except? -1
+    cpdef object slot_for_read(self)
