@@ -41,6 +41,8 @@ cdef class Frontend:
     cdef long long _used
     cdef int _losses
     cdef bint _checked
+    cdef Operation _question
+    cdef Py_ssize_t _early
     cdef list _evicted
     cdef list _pieces
     cdef Py_ssize_t _pieces_size

@@ -110,8 +110,10 @@ class Frontend:
         self._names = 0
         self._used = 0
         self._losses = 0
-        #: It was asked whether there is a pooler.
+        #: It was asked whether there is a pooler: by this operation; and characters that were asked with it.
         self._checked = False
+        self._question: Any = None
+        self._early = 0
         #: Names of statements that are to be closed with the next write.
         self._evicted: list = []
         #: A message that is not whole: its pieces, their bytes, and how many it takes.

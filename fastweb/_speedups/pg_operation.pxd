@@ -47,6 +47,7 @@ cdef class Operation:
     cdef public Columns columns
     cdef public int wants
     cdef public int closes
+    cdef public bint fresh
     cdef public bint describing
     cdef public bint holding
     cdef public bint critical

@@ -189,6 +189,8 @@ class Operation:
         self.columns: Any = None
         self.wants = 0
         self.closes = 0
+        #: Its text was described for it: nothing that is known of it is old.
+        self.fresh = False
         #: It is at its first step, the description.
         self.describing = False
         #: Others wait for it to go on.

@@ -36,7 +36,7 @@ from fastweb._speedups.pg_operation import (
 )
 from fastweb._speedups.pg_rows import TextSink
 
-__all__ = ["OperationQueue"]
+__all__ = ["NotYet", "OperationQueue"]
 
 _QUERY = cython.declare(cython.int, QUERY)
 _SIMPLE = cython.declare(cython.int, SIMPLE)
@@ -66,6 +66,16 @@ _BIND_NOTHING = b"B\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00"
 _BATCH_SIZE = cython.declare(cython.Py_ssize_t, 1 << 16)
 #: The most plain reads with one Sync.
 _UNIT = cython.declare(cython.Py_ssize_t, 16)
+#: Characters of what is asked before it is known whether there is a pooler: a packet holds as much.
+_EARLY = cython.declare(cython.Py_ssize_t, 600)
+
+#: What codecs raise of a value that is none of their types'.
+_REFUSALS = (TypeError, ValueError, OverflowError)
+
+
+class NotYet(Exception):  # noqa: N818 - no error: what the rows of a batch say
+    """Raised by the rows of a batch where the next one has not come yet: `feed_batch` is called when it
+    has."""
 
 
 @cython.cclass
@@ -93,6 +103,8 @@ class OperationQueue(Frontend):
             self._check()
         if self.reset_first is not None and not operation.internal:
             self._reset()
+        if self.pooled is None and not operation.internal:
+            self._look_at_size(operation)
         if self.first and not operation.internal:
             operation.firsts = list(self.first)
             self.first.clear()
@@ -141,7 +153,30 @@ class OperationQueue(Frontend):
             self, _SIMPLE, "SELECT pg_catalog.pg_backend_pid()", (), TextSink(), self._find_pooler
         )
         asked.internal = True
+        self._question = asked
         self._start(asked)
+        return None
+
+    @cython.cfunc
+    def _look_at_size(self, operation: Operation) -> object:
+        """Let an operation wait for the answer to that question, where a pooler might not read both at once:
+        it could let the server go between them, and hand the rest of this one to another."""
+        question: Operation = self._question
+        if not self.in_flight or self.in_flight[0] is not question or question.holding:
+            return None
+        self._early += len(operation.sql)
+        if operation.kind == _BATCH or operation.kind == _COPY:
+            self._early += _EARLY
+        else:
+            for value in operation.args:
+                if isinstance(value, (str, bytes)):
+                    self._early += len(value)
+                elif value is not None and not isinstance(value, (int, float)):
+                    self._early += _EARLY
+                self._early += 8
+        if self._early > _EARLY:
+            self._hold(question)
+            self._write_soon()
         return None
 
     def _find_pooler(self, asked: Operation) -> None:
@@ -208,6 +243,14 @@ class OperationQueue(Frontend):
         if operation.holding and operation is not self._batch:
             operation.holding = False
             self.unhold()
+        return None
+
+    @cython.cfunc
+    def _started(self, operation: Operation) -> object:
+        """Let others go on that waited for an operation to be started once more. Behind a pooler they wait
+        for its end, where it was sent: one unit at a time."""
+        if self.pooled is not True or not operation.sent:
+            self._release(operation)
         return None
 
     @cython.ccall
@@ -309,6 +352,12 @@ class OperationQueue(Frontend):
             self._evicted = evicted
             if parse:
                 self._unparse(statement, False)
+            if isinstance(error, _REFUSALS) and self._may_be_outdated(operation, description):
+                self._drop_statement(statement)
+                operation.fresh = True
+                operation.statement = None
+                self._start(operation)
+                return None
             self._send_first(operation, None)
             self._settle(operation, None, error)
             return None
@@ -328,6 +377,18 @@ class OperationQueue(Frontend):
             self._batch_count = 0
             self.feed_batch()
         return None
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _may_be_outdated(self, operation: Operation, description: Description) -> cython.bint:
+        """Whether arguments that were refused may fit what the server says of the text today: a column's type
+        may have been changed since. It is asked before they are refused, once."""
+        return (
+            not operation.fresh
+            and operation.kind != _BATCH
+            and self.transaction_status != "E"
+            and len(operation.args) == len(description.parameters)
+        )
 
     @cython.cfunc
     def _send_portal(self, operation: Operation) -> object:
@@ -504,6 +565,10 @@ class OperationQueue(Frontend):
                 args = next(self._batch_rows)
             except StopIteration:
                 break
+            except NotYet:
+                if out.size >= _BATCH_SIZE:
+                    self.flush()
+                return
             except BaseException as error:
                 self._spoil(operation, error)
                 break
@@ -514,6 +579,10 @@ class OperationQueue(Frontend):
             except Exception as error:
                 out.truncate(start)
                 error.add_note(f"in row {self._batch_count + 1} of the arguments")
+                # Nothing was done yet: it may be asked again, by what the server says of the text today.
+                operation.stale = (
+                    isinstance(error, _REFUSALS) and self._batch_count == 0 and not operation.fresh
+                )
                 self._spoil(operation, error)
                 break
             operation.pending += 1
@@ -527,7 +596,7 @@ class OperationQueue(Frontend):
         self._batch_rows = None
         if operation.pending == 0 and operation.failure is None:
             operation.wants &= ~(_BOUND | _ROWS)
-        self._release(operation)
+        self._started(operation)
         self._write_soon()
 
     def _feed_batch_late(self) -> None:

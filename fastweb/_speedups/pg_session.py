@@ -542,6 +542,7 @@ class BaseSession(OperationQueue):
             self._waiting.discard(one)
             one.describing = False
             one.sent = False
+            one.fresh = True
             if one.dropped:
                 self._send_first(one, None)
                 self.drained(one)
@@ -551,7 +552,7 @@ class BaseSession(OperationQueue):
             else:
                 self._send_first(one, None)
                 self._settle(one, None, self.make_error(fields, one.sql))
-            self._release(one)
+            self._started(one)
         return None
 
     # The end of an operation.
@@ -658,7 +659,8 @@ class BaseSession(OperationQueue):
             return None
         if error is not None or operation.stale:
             if not operation.dropped and self._may_ask_again(operation, error):
-                self._release(operation)
+                if self.pooled is not True:
+                    self._release(operation)
                 self._ask_again(operation)
                 return None
             if error is None:
@@ -668,8 +670,6 @@ class BaseSession(OperationQueue):
             if operation.critical:
                 raise WireError(f"the session could not be reset: {error}")
             return None
-        if operation.holding:
-            self._release(operation)
         value: object = None
         if not operation.dropped:
             try:
@@ -681,6 +681,8 @@ class BaseSession(OperationQueue):
                     value = operation.tag.decode("utf-8", "replace")
             except Exception as failure:
                 error = failure
+        if operation.holding:
+            self._release(operation)
         self._settle(operation, value, error)
         return None
 
@@ -778,12 +780,14 @@ class BaseSession(OperationQueue):
             self._waiting.discard(operation)
         operation.statement = None
         self._start(operation)
+        if not operation.sent:
+            self._release(operation)
         for each in waiting:
             one: Operation = each
             self._waiting.discard(one)
             one.statement = None
             self._start(one)
-            self._release(one)
+            self._started(one)
         return None
 
     # What the subclass has.

@@ -13,7 +13,7 @@ PERF: there is no coroutine between `fetch_one` and the Task that waits: see `fa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from fastweb._speedups.pg_objects import class_sink, one_sink
@@ -236,13 +236,25 @@ class Connection:
         return operation
 
     def execute_many(
-        self, sql: str, args: Iterable[Iterable[Any]], /, *, timeout: float | None = None
+        self,
+        sql: str,
+        args: Iterable[Iterable[Any]] | AsyncIterable[Iterable[Any]],
+        /,
+        *,
+        timeout: float | None = None,
     ) -> Answer[None]:
         """Do a statement once for each of many tuples of arguments, in few writes: all of it, or nothing.
 
         Arguments:
-            args: read as they are written; where it is a list or a tuple, it can be asked for twice.
+            args: read as they are written; where it is a list or a tuple, it can be asked for twice. Of an
+                asynchronous iterable no more is read than the server takes, and what else is asked of the
+                connection waits for its end.
         """
+        if not isinstance(args, list) and isinstance(args, AsyncIterable):
+            from fastweb.postgres.batch import execute_many_async
+
+            seconds = self._timeout if timeout is None else timeout
+            return execute_many_async(self.submit_here, sql, args, seconds)
         operation = Operation(self.protocol, BATCH, sql, args, result_of=_none)
         self.protocol.submit(operation)
         if timeout is not None or self._timeout is not None:
@@ -401,6 +413,11 @@ class Connection:
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
         return PreparedStatement(self, await operation)
+
+    def submit_here(self, operation: Operation) -> None:
+        """Ask an operation that is no connection's yet."""
+        operation.session = self.protocol
+        self.protocol.submit(operation)
 
     def submit(self, operation: Operation, timeout: float | None = None) -> Operation:
         """Ask an operation that the caller has made (`fastweb._speedups.pg_operation`)."""

@@ -22,7 +22,7 @@ import asyncio
 import logging
 import os
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from fastweb._speedups.pg_objects import class_sink, one_sink
@@ -310,9 +310,20 @@ class PgPool:
         return answer
 
     def execute_many(
-        self, sql: str, args: Iterable[Iterable[Any]], /, *, timeout: float | None = None
+        self,
+        sql: str,
+        args: Iterable[Iterable[Any]] | AsyncIterable[Iterable[Any]],
+        /,
+        *,
+        timeout: float | None = None,
     ) -> Answer[None]:
-        """Do a statement once for each of many tuples of arguments: all of it, or nothing."""
+        """Do a statement once for each of many tuples of arguments: all of it, or nothing. As of
+        `Connection.execute_many`."""
+        if not isinstance(args, list) and isinstance(args, AsyncIterable):
+            from fastweb.postgres.batch import execute_many_async
+
+            seconds = self._desk.command_timeout if timeout is None else timeout
+            return execute_many_async(lambda each: self._ask(each, None, False), sql, args, seconds)
         answer: Answer[Any] = self._ask(Operation(None, BATCH, sql, args, result_of=_none), timeout, False)
         return answer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from datetime import date
 from typing import Any
 
 import pytest
@@ -164,6 +165,50 @@ def test_a_statement_survives_a_change_of_its_table(postgres: Postgres) -> None:
     run(postgres.dsn, main)
 
 
+def test_a_parameter_s_type_changes(postgres: Postgres) -> None:
+    """What was described takes no such argument: it is described anew before it is refused."""
+
+    async def main() -> None:
+        shared = Shared()
+        c, d = [await connect(postgres.dsn, shared=shared) for _ in range(2)]
+        async with c, d:
+            await c.execute("drop table if exists altered; create table altered (id int)")
+            try:
+                sql = "insert into altered values ($1) returning id"
+                for each in (c, d):
+                    assert await each.fetch_value(sql, 1) == 1
+                    with pytest.raises(TypeError, match=r"\$1 \(int4\): expected int for int4, got str"):
+                        await each.fetch_value(sql, "one")
+                await c.execute("alter table altered alter column id type text")
+                answers = [c.fetch_value(sql, "one"), c.fetch_value("select 1"), c.fetch_value(sql, "two")]
+                assert await asyncio.gather(*answers) == ["one", 1, "two"]
+                async with d.transaction():
+                    assert await d.fetch_value(sql, "three") == "three"
+                    rows = d.iterate("select id from altered where id = $1", "one")
+                    assert [row[0] async for row in rows] == ["one"]
+                await c.execute("alter table altered alter column id type date using null")
+                many = "insert into altered values ($1)"
+                await c.execute_many(many, [(date(2024, 1, 1),)])
+                await c.execute("alter table altered alter column id type text")
+                await c.execute_many(many, [("four",), ("five",)])
+                with pytest.raises(TypeError, match=r"\$1 \(text\)"):
+                    await c.execute_many(many, [(6,), ("seven",)])
+                with pytest.raises(TypeError, match=r"\$1 \(text\)"):
+                    await c.execute_many(many, [("six",), (7,)])
+                assert await c.fetch_value("select count(*) from altered where id in ('four', 'five')") == 2
+                # In a transaction that has failed, that is what is told.
+                await c.execute("begin")
+                with pytest.raises(PostgresError):
+                    await c.execute("select 1 / 0")
+                with pytest.raises(TypeError, match=r"\$1 \(text\)"):
+                    await c.execute(many, 8)
+                await c.execute("rollback")
+            finally:
+                await c.execute("drop table altered")
+
+    run_with(main())
+
+
 def test_more_statements_than_are_kept(postgres: Postgres) -> None:
     async def main(c: Connection) -> None:
         for _ in range(2):
@@ -258,6 +303,60 @@ def test_a_pooler_is_sent_one_unit_at_a_time(pgbouncer: PgBouncer) -> None:
                 )
             assert await first.fetch_value("select count(*) from units") == 18_000
             await first.execute("drop table units")
+
+    run_with(main())
+
+
+def test_the_first_statement_behind_a_pooler_is_a_large_one(pgbouncer: PgBouncer) -> None:
+    """Asked in one write with the question whether there is a pooler, it would be cut in two by it."""
+    sql = "select length($1)"
+    texts = [("a" * 20_000, "select length($1)"), ("b", f"select length($1) -- {'x' * 20_000}")]
+
+    async def main() -> None:
+        shared = Shared()
+        async with await connect(pgbouncer.dsn, shared=shared) as c:
+            await c.fetch_value(sql, "")
+
+        async def first(number: int) -> None:
+            text, statement = texts[number % 2]
+            async with await connect(pgbouncer.dsn, shared=shared) as c:
+                many = [c.fetch_value(statement, text) for _ in range(5)]
+                assert await asyncio.gather(*many) == [len(text)] * 5
+
+        for _ in range(5):
+            await asyncio.gather(*(first(number) for number in range(12)))
+        async with await connect(pgbouncer.dsn) as c:
+            await c.execute("drop table if exists large; create table large (name text)")
+        for source in (b"x" * 20_000 + b"\n", [("x" * 20_000,)] * 3):
+            async with await connect(pgbouncer.dsn) as c:
+                assert await c.copy_in("large", source) == (3 if isinstance(source, list) else 1)
+        async with await connect(pgbouncer.dsn) as c:
+            await c.execute_many("insert into large values ($1)", [("x" * 20_000,)] * 3)
+            assert await c.fetch_value("select count(*) from large") == 7
+            await c.execute("drop table large")
+
+    run_with(main())
+
+
+def test_the_first_statement_goes_with_the_question_where_it_is_small(postgres: Postgres) -> None:
+    """Setting a connection up costs no round trip more."""
+
+    async def main() -> None:
+        shared = Shared()
+        async with await connect(postgres.dsn, shared=shared) as c:
+            await c.fetch_value("select $1::int + $2::int", 1, 2)
+        for args in ((1, 2), (None, 3)):
+            async with await connect(postgres.dsn, shared=shared) as c:
+                assert c.protocol.pooled is None
+                answer = c.fetch_value("select $1::int + $2::int", *args)
+                assert len(c.protocol.in_flight) == 2
+                await answer
+        async with await connect(postgres.dsn, shared=shared) as c:
+            large = c.fetch_value("select length($1::text)", "x" * 20_000)
+            assert len(c.protocol.in_flight) == 1
+            small = c.fetch_value("select 1")
+            assert (await large, await small) == (20_000, 1)
+            assert c.protocol.pooled is False
 
     run_with(main())
 
