@@ -35,14 +35,12 @@ cdef class Operation:
     cdef object awaited
 
 
-cdef class Answer:
+cdef class Answer(Source):
     cdef object _app
     cdef object _stream
     # The same, where it is one of our own servers.
     cdef BaseStream _own
     cdef Operation _operation
-    cdef object _path_params
-    cdef Source _source
     cdef object _request
     cdef object _coroutine
     cdef object _value
@@ -77,7 +75,13 @@ cdef class Dispatcher:
     cdef dict _settings
     cdef object _router
     cdef dict _router_settings
+    cdef unsigned long long _version
+    cdef unsigned long long _router_version
+    cdef object _overrides
+    cdef object _middleware
+    cdef bint _is_rooted
 
+    cdef bint _look(self) except? -1
     cdef object _setting(self, str name)
     cpdef open(self, object stream)
     cpdef tuple find(self, object stream)

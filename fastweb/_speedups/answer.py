@@ -18,7 +18,7 @@ PERF: a coroutine of ours around the endpoint's, its `await` and its StopIterati
 that a JSON request took between the socket's calls; this costs 0.3 µs.
 """
 
-from types import CoroutineType
+from types import CoroutineType, FunctionType
 from typing import Any
 
 try:
@@ -78,8 +78,13 @@ class Step:
             names.append(parameter.name)
         if body is not None:
             names.append(body)
-        #: The keywords of a call, in the order in which the values are put together.
+        #: The keywords of a call, in the order in which the values are put together; empty where that is the
+        #: order in which a function has them, too.
         self.names = (*names, *requests)
+        if type(call) is FunctionType:
+            code = call.__code__
+            if code.co_varnames[: code.co_argcount][: len(self.names)] == self.names:
+                self.names = ()
 
 
 @cython.cclass
@@ -126,8 +131,8 @@ class Operation:
 
 
 @cython.cclass
-class Answer:
-    """The answering of one request; a coroutine.
+class Answer(Source):
+    """The answering of one request; a coroutine, and what its parameters are read from.
 
     Arguments:
         app: whose request it is.
@@ -147,11 +152,11 @@ class Answer:
         self._stream = stream
         self._own: Any = stream if isinstance(stream, BaseStream) else None
         self._operation = operation
-        self._path_params = path_params
+        self.path_params = path_params
         self._number = -1
         self._stage = _STEPS
         if not cython.compiled:
-            self._source: Any = None
+            self.headers: Any = None
             self._request: Any = None
             self._coroutine: Any = None
             self._value: Any = None
@@ -269,7 +274,10 @@ class Answer:
             self._results[self._number] = value
             self._number += 1
         elif self._stage == _ENDPOINT:
-            if operation.encode is not None and not isinstance(value, operation.response_type):
+            # PERF: whether a dict is a response need not be asked, at a tenth of a microsecond.
+            if operation.encode is not None and (
+                type(value) is dict or not isinstance(value, operation.response_type)
+            ):
                 body = operation.encode(value)
                 if self._own is not None:
                     self._own.respond(operation.head, body)
@@ -340,8 +348,8 @@ class Answer:
         """What a step's call gives."""
         if cython.compiled:
             made = capi.call_with(step.call, values, step.names)
-        elif not values:
-            made = step.call()
+        elif not step.names:
+            made = step.call(*values)
         else:
             made = step.call(**dict(zip(step.names, values, strict=True)))
         return made
@@ -367,16 +375,14 @@ class Answer:
             elif result[0] is not None:
                 values.append(self._results[number])
         if step.parameters:
-            if self._source is None:
-                self._source = Source.__new__(Source)
+            if self.headers is None:
                 if self._own is not None:
-                    self._source.set(self._path_params, self._own.query(), self._own.headers)
+                    self.read_from(self.path_params, self._own.query(), self._own.headers)
                 else:
-                    self._source.set(self._path_params, self._stream.query_string, self._stream.headers)
-            source: Source = self._source
+                    self.read_from(self.path_params, self._stream.query_string, self._stream.headers)
             for each in step.parameters:
                 parameter: Parameter = each
-                values.append(source.read(parameter, errors))
+                values.append(self.read(parameter, errors))
         if step.body is not None:
             if self._body_errors:
                 errors.extend(self._body_errors)
@@ -389,7 +395,7 @@ class Answer:
     @cython.cfunc
     def _made_request(self) -> Any:
         if self._request is None:
-            self._request = self._operation.route.request(self._stream, self._app, self._path_params)
+            self._request = self._operation.route.request(self._stream, self._app, self.path_params)
         return self._request
 
     @cython.cfunc
@@ -422,6 +428,10 @@ class Answer:
         return True
 
 
+#: What an app is asked for with each request.
+_SETTINGS = ("router", "user_middleware", "dependency_overrides", "root_path")
+
+
 def _attributes(owner: Any) -> dict:
     """The attributes of an instance itself, as they are from now on; nothing where they are in no dict."""
     found = getattr(owner, "__dict__", None)
@@ -442,8 +452,13 @@ class Dispatcher:
     def __init__(self, app: Any) -> None:
         self._app = app
         # PERF: compiled, to look into the dict of an instance takes less than to ask for an attribute: see
-        # `ProvenDump` for the figure.
+        # `ProvenDump` for the figure. And where the dict has not changed there is nothing to look for.
         self._settings: dict = _attributes(app)
+        self._version = 0
+        self._router_version = 0
+        self._overrides: Any = None
+        self._middleware: Any = None
+        self._is_rooted = False
         self._router: Any = None
         self._router_settings: dict = {}
         self._direct = False
@@ -456,19 +471,12 @@ class Dispatcher:
         """Take a request (`fastweb.types.StreamApp.open_stream`)."""
         app = self._app
         found: tuple = self.find(stream)
-        if (
-            found[0] == _FULL
-            and self._direct
-            and not (self._setting("user_middleware") if cython.compiled else app.user_middleware)
-        ):
+        if found[0] == _FULL and self._direct and not self._middleware:
             route = found[1]
             operation = route.operation
             if operation is not None:
-                overrides = (
-                    self._setting("dependency_overrides") if cython.compiled else app.dependency_overrides
-                )
-                if overrides:
-                    operation = route.operation_with(overrides)
+                if self._overrides:
+                    operation = route.operation_with(self._overrides)
                 answer: Answer = Answer.__new__(Answer)
                 answer.set(app, stream, operation, found[2])
                 return answer
@@ -478,18 +486,14 @@ class Dispatcher:
     def find(self, stream: Any) -> tuple:
         """Which route answers; see `fastweb._speedups.router.Matcher.match`."""
         app = self._app
-        router = self._setting("router") if cython.compiled else app.router
-        if router is not self._router:
-            self._router = router
-            self._router_settings = _attributes(router)
-        routes = self._router_settings.get("routes")
-        if routes is None:
-            routes = router.routes
-        if routes is not self._routes or len(self._routes) != self._count:
-            self._routes = routes
-            self._count = len(self._routes)
-            self._matcher = router.matcher()
-            self._direct = app.is_direct()
+        if not (
+            cython.compiled
+            and self._version != 0
+            and capi.version_of(self._settings) == self._version
+            and capi.version_of(self._router_settings) == self._router_version
+            and len(self._routes) == self._count
+        ):
+            self._look()
         if isinstance(stream, BaseStream):
             own: BaseStream = stream
             method: str = own.method
@@ -497,10 +501,44 @@ class Dispatcher:
         else:
             method = stream.method
             path = stream.path
-        if self._setting("root_path") if cython.compiled else app.root_path:
+        if self._is_rooted:
             path = app.path_within(path)
         found: tuple = self._matcher.match(method, path)
         return found
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _look(self) -> cython.bint:
+        """Look at all that may have changed since the last request."""
+        app = self._app
+        self._version = 0
+        if cython.compiled:
+            version: cython.ulonglong = capi.version_of(self._settings) if self._settings else 0
+            router = self._setting("router")
+            self._middleware = self._setting("user_middleware")
+            self._overrides = self._setting("dependency_overrides")
+            self._is_rooted = bool(self._setting("root_path"))
+        else:
+            router = app.router
+            self._middleware = app.user_middleware
+            self._overrides = app.dependency_overrides
+            self._is_rooted = bool(app.root_path)
+        if router is not self._router:
+            self._router = router
+            self._router_settings = _attributes(router)
+        routes = self._router_settings.get("routes")
+        settled: cython.bint = routes is not None
+        if not settled:
+            routes = router.routes
+        if routes is not self._routes or len(self._routes) != self._count:
+            self._routes = routes
+            self._count = len(self._routes)
+            self._matcher = router.matcher()
+            self._direct = app.is_direct()
+        if cython.compiled and settled and all(name in self._settings for name in _SETTINGS):
+            self._router_version = capi.version_of(self._router_settings)
+            self._version = version
+        return True
 
     @cython.cfunc
     def _setting(self, name: str) -> Any:

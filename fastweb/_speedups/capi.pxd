@@ -6,6 +6,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text)
+    long PyLong_AsLongAndOverflow(object number, int *overflow) except? -1
     char *utf8_text "(char *)PyUnicode_AsUTF8AndSize"(object text, Py_ssize_t *size) except NULL
     # As pointers: bytes that are still being written have no second owner.
     void *new_bytes "(void *)PyBytes_FromStringAndSize"(char *text, Py_ssize_t size) except NULL
@@ -133,12 +134,13 @@ cdef inline bytes joined(bytes first, bytes second, bytes third, bytes fourth, b
 cdef extern from *:
     """
     static inline PyObject *fastweb_call_with(PyObject *call, PyObject *values, PyObject *names) {
+        Py_ssize_t keywords = PyTuple_GET_SIZE(names);
         return PyObject_Vectorcall(
-            call, ((PyListObject *)values)->ob_item, 0, PyTuple_GET_SIZE(names) ? names : NULL
+            call, ((PyListObject *)values)->ob_item, PyList_GET_SIZE(values) - keywords, keywords ? names : NULL
         );
     }
     """
-    # Call with keywords: as many values as there are names, each of them once.
+    # Call with values of which the last have these names, each of them once.
     object call_with "fastweb_call_with"(object call, list values, tuple names)
 
 
@@ -199,6 +201,67 @@ cdef extern from *:
     """
     # UTF-8. PERF: most of it is short and ASCII, which needs no decoder.
     str utf8 "fastweb_text"(const char *text, Py_ssize_t size)
+
+
+cdef extern from *:
+    """
+    static inline Py_ssize_t fastweb_plain_path(PyObject *target) {
+        const char *text = PyBytes_AS_STRING(target);
+        Py_ssize_t i = 0, size = PyBytes_GET_SIZE(target);
+        if (size == 0 || text[0] != '/')
+            return 0;
+        for (; i < size && text[i] != '?'; i++)
+            if (text[i] == '%' || (text[i] & 0x80))
+                return 0;
+        return i;
+    }
+    static inline PyObject *fastweb_query_of(PyObject *target) {
+        const char *text = PyBytes_AS_STRING(target), *end = text + PyBytes_GET_SIZE(target);
+        const char *mark = (const char *)memchr(text, '?', end - text);
+        return mark == NULL ? PyBytes_FromStringAndSize(NULL, 0) : PyBytes_FromStringAndSize(mark + 1, end - mark - 1);
+    }
+    """
+    # How long the path of a target is that begins with it, where it is ASCII with nothing encoded in it; else 0.
+    Py_ssize_t plain_path "fastweb_plain_path"(bytes target) noexcept
+    # What is behind the first question mark of a target.
+    bytes query_of "fastweb_query_of"(bytes target)
+
+
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX < 0x030D0000
+    #define fastweb_version_of(dict) (((PyDictObject *)(dict))->ma_version_tag)
+    #else
+    #define fastweb_version_of(dict) 0
+    #endif
+    """
+    # A number that no dict has had before (PEP 509), after each change of it; 0 where Python has no such numbers.
+    unsigned long long version_of "fastweb_version_of"(dict values) noexcept
+
+
+cdef extern from *:
+    """
+    #define fastweb_is_ascii(text) PyUnicode_IS_COMPACT_ASCII(text)
+    #define fastweb_ascii(text) ((const char *)PyUnicode_1BYTE_DATA(text))
+    static inline Py_ssize_t fastweb_find_in_text(PyObject *text, Py_ssize_t start, int byte) {
+        const char *whole = fastweb_ascii(text);
+        const char *found = (const char *)memchr(whole + start, byte, PyUnicode_GET_LENGTH(text) - start);
+        return found == NULL ? -1 : found - whole;
+    }
+    static inline int fastweb_text_is_at(PyObject *text, Py_ssize_t at, Py_ssize_t size, PyObject *other) {
+        return PyUnicode_GET_LENGTH(other) == size && fastweb_is_ascii(other)
+            && memcmp(fastweb_ascii(text) + at, fastweb_ascii(other), size) == 0;
+    }
+    static inline PyObject *fastweb_part_of_text(PyObject *text, Py_ssize_t start, Py_ssize_t stop) {
+        return fastweb_text(fastweb_ascii(text) + start, stop - start);
+    }
+    """
+    # Of a text that is ASCII, with 0 <= start <= stop <= its length: where a character is, from a place on, -1 for
+    # nowhere; whether another text stands at a place, behind which there are as many characters; a part of it.
+    bint is_ascii "fastweb_is_ascii"(str text) noexcept
+    Py_ssize_t find_in_text "fastweb_find_in_text"(str text, Py_ssize_t start, int byte) noexcept
+    bint text_is_at "fastweb_text_is_at"(str text, Py_ssize_t at, Py_ssize_t size, str other) noexcept
+    str part_of_text "fastweb_part_of_text"(str text, Py_ssize_t start, Py_ssize_t stop)
 
 
 # Put a value into an instance's slot that is empty.

@@ -32,6 +32,7 @@ reading stops, and what was received already waits in the parser.
 """
 
 from collections import deque
+from sys import intern
 from time import monotonic
 from typing import Any
 
@@ -99,6 +100,10 @@ MOST_BODY_BUFFER = 1024 * 1024
 #: An answer larger than this is not copied together with its head.
 _LARGE = cython.declare(cython.Py_ssize_t, 64 * 1024)
 
+
+#: PERF: most are the same object as the parser's, and need not be compared.
+_GET = cython.declare(str, intern("GET"))
+_RECENT = cython.declare(str, intern("1.1"))
 
 #: Content-Length fields of short bodies, each made once: to write a number costs as much as to join a head.
 _LENGTH_LINES = cython.declare(list, [b""] * 2048)
@@ -406,13 +411,13 @@ class BaseConnection(StreamOwner):
         length: bytes = b"" if bodiless or flags & _FLAG_LENGTH else _length_line(size)
         if stream.close:
             last: bytes = b"connection: close\r\n\r\n"
-        elif stream.http_version == "1.1":
+        elif stream.http_version is _RECENT or stream.http_version == "1.1":
             last = b"\r\n"
         else:
             last = b"connection: keep-alive\r\n\r\n"
         content: bytes = b""
         large: cython.bint = False
-        if size > 0 and not bodiless and stream.method != "HEAD":
+        if size > 0 and not bodiless and (stream.method is _GET or stream.method != "HEAD"):
             stream.sent = size
             if size <= _LARGE:
                 content = body if type(body) is bytes else bytes(body)

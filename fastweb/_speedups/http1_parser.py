@@ -27,6 +27,7 @@ byte is gathered in linear time.
 
 import re
 import socket
+from sys import intern
 from typing import Any
 
 try:
@@ -58,6 +59,9 @@ _CHUNK_DATA = cython.declare(cython.int, 4)
 _CHUNK_END = cython.declare(cython.int, 5)
 _TRAILERS = cython.declare(cython.int, 6)
 _COMPLETE = cython.declare(cython.int, 7)
+
+#: What most requests say, as one object.
+_RECENT = cython.declare(str, intern("1.1"))
 
 #: Methods as str, once each.
 _METHODS = {
@@ -245,7 +249,7 @@ class RequestParser:
         self.method = ""
         self.target = b""
         self.headers: Any = []
-        self.http_version = "1.1"
+        self.http_version = _RECENT
         self.keep_alive = True
         self.expect = False
         self.upgrade = False
@@ -430,7 +434,7 @@ class RequestParser:
             or not _is_at(data, at, known, size)
             or self._size + size > self._max_head
             or self.target[0] != 47  # "/": another form may change the fields
-            or self.http_version != "1.1"
+            or self.http_version is not _RECENT
         ):
             return False
         self.headers = self._known_headers[:]
@@ -458,7 +462,7 @@ class RequestParser:
             or self._chunked
             or self.expect
             or self.upgrade
-            or self.http_version != "1.1"
+            or self.http_version is not _RECENT
             or self.target[0] != 47
         ):
             return False
@@ -530,7 +534,7 @@ class RequestParser:
             raise Refusal(400, _what_is_wrong(data[start:stop]))
         minor: cython.int = data[stop - 1]
         if minor == 49:
-            self.http_version = "1.1"
+            self.http_version = _RECENT
         elif minor == 48:
             self.http_version = "1.0"
         else:
@@ -643,7 +647,7 @@ class RequestParser:
     @cython.wraparound(False)
     def _end_head(self) -> cython.bint:
         target: bytes = self.target
-        recent: cython.bint = self.http_version == "1.1"
+        recent: cython.bint = self.http_version is _RECENT
         if self._hosts == 0:
             if recent:
                 raise Refusal(400, "a request has one Host field")

@@ -25,6 +25,7 @@ cdef class Source:
     cdef dict cookies
     cdef int is_plain
 
-    cdef bint set(self, object path_params, bytes query, object headers) except? -1
+    cdef bint read_from(self, object path_params, bytes query, object headers) except? -1
     cdef object read(self, Parameter parameter, list errors)
+    cdef bint _is_plain(self) except? -1
     cdef object _from_query(self, Parameter parameter)

@@ -14,12 +14,16 @@ is bounded by the nodes that match. Segments of the path are compared as text; t
 path's length.
 """
 
+import sys
 from typing import Any
 
 try:
     import cython
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
+
+if cython.compiled:
+    from cython.cimports.fastweb._speedups import capi
 
 __all__ = ["FULL", "NONE", "PARTIAL", "Matcher"]
 
@@ -33,6 +37,9 @@ _FLOAT = cython.declare(cython.int, 2)
 _UUID = cython.declare(cython.int, 3)
 _KINDS = {"str": 0, "int": 1, "float": 2, "uuid": 3}
 
+#: Literals of a node that are compared one by one.
+_FEW = cython.declare(cython.Py_ssize_t, 8)
+
 #: How long a parameter of kind int may be: int() of more digits than this is refused by CPython (and is
 #: quadratic).
 _INT_DIGITS = 4300
@@ -44,6 +51,7 @@ class Route:
 
     index: cython.Py_ssize_t
     methods: Any
+    usual: Any
     payload: Any
     names: tuple
     convert: tuple
@@ -55,6 +63,8 @@ class Route:
     ) -> None:
         self.index = index
         self.methods = methods
+        #: One of them, by the name that a parser gives it. PERF: the same object need not be looked for.
+        self.usual = sys.intern(str(min(methods))) if methods else None
         self.payload = payload
         self.names = names
         self.convert = convert
@@ -62,21 +72,56 @@ class Route:
         #: Its parameters are of built-in kinds: whatever the tree has matched can be converted.
         self.in_tree = False
 
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(-1)
+    def takes(self, method: Any) -> cython.bint:
+        """Whether it takes a method."""
+        return self.methods is None or method is self.usual or method in self.methods
+
 
 @cython.cclass
 class Node:
     """One segment of the paths that share their beginning."""
 
     literals: dict
+    texts: list
+    below: list
     params: list
     rest: list
     leaves: list
 
     def __init__(self) -> None:
         self.literals = {}
+        #: The same, as two lists.
+        self.texts = []
+        self.below = []
         self.params = []
         self.rest = []
         self.leaves = []
+
+    def add(self, text: str) -> Any:
+        """The child of a literal; made where there is none."""
+        child = self.literals.get(text)
+        if child is None:
+            child = Node()
+            self.literals[text] = child
+            self.texts.append(text)
+            self.below.append(child)
+        return child
+
+    @cython.cfunc
+    def literal(
+        self, path: str, at: cython.Py_ssize_t, stop: cython.Py_ssize_t, is_ascii: cython.bint
+    ) -> Any:
+        """The child of a path's segment; None for none. PERF: nothing is cut out, and hashed, for a few."""
+        if cython.compiled and is_ascii and len(self.texts) <= _FEW:
+            i: cython.Py_ssize_t
+            for i in range(len(self.texts)):
+                if capi.text_is_at(path, at, stop - at, self.texts[i]):
+                    return self.below[i]
+            return None
+        return self.literals.get(path[at:stop])
 
 
 @cython.cclass
@@ -167,7 +212,7 @@ class Found:
     @cython.cfunc
     def offer(self, route: Route, values: list) -> cython.bint:
         """A route whose path matches, in no particular order."""
-        if route.methods is None or self.method in route.methods:
+        if route.takes(self.method):
             if self.full is None or route.index < self.full.index:
                 self.full = route
                 self.full_values = values
@@ -186,6 +231,8 @@ class Matcher:
         self._regexes: list = []
         self._fixed: dict = {}
         self._table: dict = {}
+        #: The lengths of fixed paths, a bit each; those from 63 on are one.
+        self._lengths = 0
         self._count = 0
 
     def add(self, parts: Any, methods: Any, payload: Any, regex: Any) -> None:
@@ -221,11 +268,7 @@ class Matcher:
         node: Node = self._root
         for segment in segments:
             if type(segment) is str:
-                child = node.literals.get(segment)
-                if child is None:
-                    child = Node()
-                    node.literals[segment] = child
-                node = child
+                node = node.add(segment)
             elif segment[1] == "path":
                 node.rest.append(route)
                 return
@@ -247,6 +290,7 @@ class Matcher:
                 if not found.full.names:
                     row[method] = (FULL, found.full.payload, None)
             self._table[path] = row
+            self._lengths |= 1 << min(len(path), 63)
 
     @cython.ccall
     def match(self, method: str, path: str) -> Any:
@@ -257,7 +301,10 @@ class Matcher:
             matched and no method; (NONE, None, None) where nothing did. params is a dict, None where there
             are no parameters.
         """
-        row: dict = self._table.get(path)
+        row: dict = None
+        # PERF: a path that can be none of them need not be hashed.
+        if (self._lengths >> min(len(path), 63)) & 1:
+            row = self._table.get(path)
         if row is not None:
             settled = row.get(method)
             if settled is not None:
@@ -286,15 +333,19 @@ def _descend(matcher: Matcher, method: Any, path: str) -> Any:
         return None
     node: Node = matcher._root
     values: list = []
+    is_ascii: cython.bint = capi.is_ascii(path) if cython.compiled else False
     at: cython.Py_ssize_t = 1
     while True:
         if node.rest:
             return None
-        stop: cython.Py_ssize_t = path.find("/", at)
+        stop: cython.Py_ssize_t
+        if cython.compiled and is_ascii:
+            stop = capi.find_in_text(path, at, 47)
+        else:
+            stop = path.find("/", at)
         if stop < 0:
             stop = size
-        segment: str = path[at:stop]
-        below: Node = node.literals.get(segment)
+        below: Node = node.literal(path, at, stop, is_ascii)
         if below is not None:
             if node.params:
                 return None
@@ -303,6 +354,11 @@ def _descend(matcher: Matcher, method: Any, path: str) -> Any:
             if len(node.params) != 1:
                 return None
             param: Param = node.params[0]
+            segment: str
+            if cython.compiled and is_ascii:
+                segment = capi.part_of_text(path, at, stop)
+            else:
+                segment = path[at:stop]
             if not _fits(param.kind, segment):
                 return None
             values.append(segment)
@@ -313,7 +369,7 @@ def _descend(matcher: Matcher, method: Any, path: str) -> Any:
     route: Route
     for item in node.leaves:
         route = item
-        if route.methods is None or method in route.methods:
+        if route.takes(method):
             if matcher._regexes:
                 rival: Route = matcher._regexes[0]
                 if rival.index < route.index:

@@ -32,6 +32,7 @@ cdef class Runner:
     cdef set _shown
     cdef Carrier _carrier
     cdef object _name
+    cdef bint _imaged
     # What the spare and its future were, byte by byte, when a request began.
     cdef char[256] _task_image
     cdef char[256] _wake_image

@@ -276,6 +276,8 @@ class Runner:
         self._shown: set = set() if EAGER else _all_tasks.data
         self._carrier: Any = None
         self._name: Any = None
+        #: Images of the spare and its future have been made.
+        self._imaged = False
 
     @cython.ccall
     def run(self, coroutine: Any, stream: Any) -> Any:
@@ -326,28 +328,32 @@ class Runner:
     @cython.exceptval(-1)
     def _run_spare(self, coroutine: Any, stream: Any) -> cython.bint:
         task = self._spare
-        if task is None or task.done():
-            self._make_spare()
-            task = self._spare
-        carrier: Carrier = self._carrier
         loop = self._loop
-        if loop in _current_tasks:
-            loop.call_soon(self.run, coroutine, stream)
-            return True
+        running: dict = _current_tasks
+        carrier: Carrier = self._carrier
         error = None
         ended: cython.bint = True
         first = None
         references: cython.Py_ssize_t = 0
-        if cython.compiled and _COMPARABLE:
-            capi.copy_object(self._task_image, task, _TASK_SIZE)  # type: ignore[attr-defined]
-            capi.copy_object(self._wake_image, carrier._wake, _WAKE_SIZE)  # type: ignore[attr-defined]
-        else:
-            references = getrefcount(task)
+        # PERF: one that is still what it was after the last request is not asked whether it is done.
+        if not (cython.compiled and self._imaged and self._is_as_it_was(task, carrier)):
+            if task is None or task.done():
+                self._make_spare()
+                task = self._spare
+                carrier = self._carrier
+            if cython.compiled and _COMPARABLE:
+                capi.copy_object(self._task_image, task, _TASK_SIZE)  # type: ignore[attr-defined]
+                capi.copy_object(self._wake_image, carrier._wake, _WAKE_SIZE)  # type: ignore[attr-defined]
+                self._imaged = True
+            else:
+                references = getrefcount(task)
+        # What asyncio's _enter_task and _leave_task do.
+        if running.setdefault(loop, task) is not task:
+            loop.call_soon(self.run, coroutine, stream)
+            return True
         context = capi.PyContext_CopyCurrent() if cython.compiled else copy_context()
         carrier._coroutine = coroutine
         self._shown.add(self._reference)
-        # What asyncio's _enter_task and _leave_task do.
-        _current_tasks[loop] = task
         try:
             if cython.compiled:
                 capi.PyContext_Enter(context)
@@ -372,9 +378,10 @@ class Runner:
         except BaseException as raised:
             error = raised
         finally:
-            del _current_tasks[loop]
+            del running[loop]
         if not ended:
             self._spare = None
+            self._imaged = False
             task._log_destroy_pending = True
             self.tasks[task] = stream
             carrier.attach(task, context, _NOTHING if first is None else first, stream)
@@ -387,6 +394,7 @@ class Runner:
             reusable = getrefcount(task) == references and self._is_fresh(task, carrier)
         if not reusable:
             self._spare = None
+            self._imaged = False
             if error is not None:
                 task.add_done_callback(_retrieve)
             carrier.end(error)
@@ -452,6 +460,7 @@ class Runner:
         """End the spare, when the loop is about to stop."""
         if self._spare is not None:
             self._spare = None
+            self._imaged = False
             self._reference = None
             if not self._loop.is_closed():
                 self._carrier.end(None)

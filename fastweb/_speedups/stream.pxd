@@ -57,6 +57,7 @@ cdef class BaseStream:
     cdef bint _split(self) except? -1
     cdef str text(self)
     cdef bytes query(self)
+    cdef bytes raw(self)
     cdef object whole(self)
     cpdef respond(self, Head head, object body)
     cpdef bint feed(self, bytes data, Py_ssize_t limit) except? -1

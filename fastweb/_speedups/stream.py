@@ -119,17 +119,23 @@ class BaseStream:
     def text(self) -> str:
         """`path`."""
         if self._path is None:
-            if self._raw_path is None:
-                self._split()
-            self._path = unquote(self._raw_path)
+            # PERF: of a target with nothing encoded in it no bytes are cut out first.
+            stop: cython.Py_ssize_t = capi.plain_path(self.raw_target) if cython.compiled else 0
+            if stop > 0:
+                self._path = capi.utf8(capi.text_of(self.raw_target), stop)
+            else:
+                self._path = unquote(self.raw())
         path: str = self._path
         return path
 
     @cython.cfunc
     def query(self) -> bytes:
         """`query_string`."""
-        if self._raw_path is None:
-            self._split()
+        if self._query is None:
+            if cython.compiled and capi.plain_path(self.raw_target) > 0:
+                self._query = capi.query_of(self.raw_target)
+            else:
+                self._split()
         query: bytes = self._query
         return query
 
@@ -137,11 +143,17 @@ class BaseStream:
     def path(self) -> Any:
         return self.text()
 
-    @property
-    def raw_path(self) -> Any:
+    @cython.cfunc
+    def raw(self) -> bytes:
+        """`raw_path`."""
         if self._raw_path is None:
             self._split()
-        return self._raw_path
+        path: bytes = self._raw_path
+        return path
+
+    @property
+    def raw_path(self) -> Any:
+        return self.raw()
 
     @property
     def query_string(self) -> Any:

@@ -1,5 +1,7 @@
 """`Writer` as the proofs see it."""
 
+cdef bint copied(char *to, char *text, Py_ssize_t size) noexcept
+
 cdef class Writer:
     cdef void *made
     cdef char *text

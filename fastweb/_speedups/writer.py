@@ -41,9 +41,8 @@ def _marks(word: cython.ulonglong) -> cython.ulonglong:
 
 
 @cython.cfunc
-@cython.inline
 @cython.exceptval(check=False)
-def _copied(to: cython.p_char, text: cython.p_char, size: cython.Py_ssize_t) -> cython.bint:
+def copied(to: cython.p_char, text: cython.p_char, size: cython.Py_ssize_t) -> cython.bint:
     """Copy UTF-8, and tell whether it may stand in a JSON string as it is. The last words overlap."""
     if cython.compiled:
         word: cython.ulonglong = 0
@@ -180,7 +179,7 @@ class Writer:
             if self.room - self.size < count + 2:
                 self.grow(count + 2)
             end: cython.p_char = self.text + self.size
-            if _copied(end + 1, data, count):
+            if copied(end + 1, data, count):
                 end[0] = 34
                 end[count + 1] = 34
                 self.size += count + 2
@@ -194,7 +193,7 @@ class Writer:
         if self.room - self.size < count + 2:
             self.grow(count + 2)
         end: cython.p_char = self.text + self.size
-        if not _copied(end + 1, data, count) or not _is_ascii(data, count):
+        if not copied(end + 1, data, count) or not _is_ascii(data, count):
             return False
         end[0] = 34
         end[count + 1] = 34

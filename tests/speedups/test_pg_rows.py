@@ -725,6 +725,7 @@ def test_models_of_only_types_are_filled_from_the_wire() -> None:
 
 def test_pydantic_models() -> None:
     import pydantic
+
     Model: Any = pydantic.create_model("Model", id=(int, ...), name=(str | None, None))
     made = run(class_sink(Model), USER, *ROWS)
     assert made == [Model(id=1, name="a"), Model(id=2)]

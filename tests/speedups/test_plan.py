@@ -68,6 +68,32 @@ def test_integers(raw: Any, value: Any) -> None:
     assert not errors
 
 
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        ("0", 0),
+        ("007", 7),
+        ("-5", -5),
+        ("-0", 0),
+        ("9" * 18, 10**18 - 1),
+        ("-" + "9" * 17, -(10**17) + 1),
+        ("9" * 19, ("validated", "9" * 19)),
+        ("", ("validated", "")),
+        ("-", ("validated", "-")),
+        ("--1", ("validated", "--1")),
+        ("1-", ("validated", "1-")),
+        ("1_0", ("validated", "1_0")),
+        ("%31", 1),
+        ("+1", ("validated", " 1")),
+    ],
+)
+@pytest.mark.parametrize("query", ["a={}", "b=2&a={}", "a=1&a={}&b=2", "aa=1&a={}&ab=x"])
+def test_integers_of_a_query(query: str, raw: str, value: Any) -> None:
+    values, errors = run(parameter(QUERY, INTEGER), query=query.format(raw).encode())
+    assert values == {"p": value}
+    assert not errors
+
+
 @pytest.mark.parametrize("raw", ["", "x", "é☃", "\0"])
 def test_text_is_taken_as_it_is(raw: str) -> None:
     assert run(parameter(PATH, TEXT), path={"a": raw}) == ({"p": raw}, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from fastweb._speedups import untyped
@@ -56,3 +57,53 @@ def test_dump_plain() -> None:
     assert untyped.dump_plain({"a": [1, None]}, None, 0) == b'{"a":[1,null]}'
     for value in ({"a": nan}, [None, inf], {"_sa": 1}, {1: 1}, object(), [int]):
         assert untyped.dump_plain(value, None, 0) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"": ""},
+        {"a": 0, "b": 9, "c": 10, "d": 99, "e": 1_000_000_000, "f": 2**31 - 1},
+        {"a": 2**31},
+        {"a": 2**63},
+        {"a": 2**64 - 1},
+        {"a": -1},
+        {"a": True, "b": False, "c": None},
+        {"a": 1.5},
+        {"a": {"b": []}},
+        {"a": "é"},
+        {"é": 1},
+        {"a": '"'},
+        {"a": "\\"},
+        {"a": "\x1f"},
+        {'"': 1},
+        *[{"k" * size: "v"} for size in (1, 3, 4, 7, 8, 9, 476, 477, 478, 479, 480, 481, 482, 510, 600)],
+        *[{"k": "v" * size} for size in (1, 3, 4, 7, 8, 9, 490, *range(496, 516), 600)],
+        {str(number): number for number in range(40)},
+        {"k" * 40 + str(number): None for number in range(10)},
+        {"k" * 43 + str(number): 1_000_000_000 + number for number in range(9)},
+        {"_s": 1, "s_sa": 2},
+    ],
+)
+def test_a_document_is_what_orjson_makes_of_it(value: Any) -> None:
+    dump = untyped.Document(None, 0, lambda value: None, pytest.fail).dump
+    assert dump(value) == orjson.dumps(value)
+
+
+class Text(str):
+    pass
+
+
+class Number(int):
+    pass
+
+
+@pytest.mark.parametrize("value", [{"_sa": 1}, {"_sa_state": "x"}, {"a": 2**64}, {1: 2}, {"a": object()}])
+def test_what_a_document_leaves(value: Any) -> None:
+    assert untyped.Document(None, 0, lambda value: None, lambda value: b"left").dump(value) == b"left"
+
+
+def test_a_document_of_subclasses() -> None:
+    dump = untyped.Document(None, 0, lambda value: None, pytest.fail).dump
+    assert dump({"a": Text("b"), "c": Number(3)}) == b'{"a":"b","c":3}'
