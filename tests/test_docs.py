@@ -232,7 +232,7 @@ class Server:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self.shown().endswith("(Ctrl+C stops)\n"):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
@@ -247,7 +247,7 @@ class Server:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         try:
-            assert self.process.wait(30) == 0, self.shown()
+            assert self.process.wait(60) == 0, self.shown()
         finally:
             self.process.kill()
 
@@ -282,7 +282,7 @@ def test_sessions_are_what_happens(page: Path, tmp_path: Path) -> None:
                     env=environment(tmp_path),
                     text=True,
                     capture_output=True,
-                    timeout=30,
+                    timeout=60,
                     check=False,
                 )
                 assert_same(done.stdout + done.stderr, step.output, f"{where} (exit code {done.returncode})")

@@ -46,7 +46,7 @@ class Served:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while "Ctrl+C" not in self.log.read_text():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
@@ -57,7 +57,7 @@ class Served:
         self.port = int(found[1])
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             headers = {"Content-Type": "application/json"} if body is not None else {}
             connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -68,7 +68,7 @@ class Served:
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def served(tmp_path: Path) -> Iterator[Any]:
     for server in servers:
         server.process.terminate()
         try:
-            server.process.wait(30)
+            server.process.wait(60)
         finally:
             server.process.kill()
 
@@ -142,7 +142,7 @@ def test_bad_input_is_answered_by_what_is_wrong(served: Any) -> None:
         ("string_type", ["body", "email"]),
     ]
     assert server.ask("GET", "/users?limit=101")[0] == 422
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
     assert server.ask("GET", "/users") == (200, [])
@@ -255,7 +255,7 @@ def test_the_chat_of_a_served_shop(served: Any) -> None:
         account = {"name": name, "password": "difference engine"}
         assert server.ask("POST", "/users", account)[0] == 201
         form = f"username={name}&password=difference+engine"
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", "/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
         token = json.loads(connection.getresponse().read())["access_token"]
         connection.close()
@@ -265,11 +265,11 @@ def test_the_chat_of_a_served_shop(served: Any) -> None:
         with chat("bob") as two:
             two.send("hello")
             for client in (one, two):
-                assert json.loads(client.recv(20)) == {"from": "bob", "text": "hello"}
-        assert json.loads(one.recv(20)) == {"left": "bob"}
+                assert json.loads(client.recv(60)) == {"from": "bob", "text": "hello"}
+        assert json.loads(one.recv(60)) == {"left": "bob"}
         assert server.end(signal.SIGTERM) == 0
         with pytest.raises(ConnectionClosed) as end:
-            one.recv(20)
+            one.recv(60)
         assert end.value.rcvd is not None
         assert end.value.rcvd.code == 1012
     with pytest.raises(OSError, match="refused"):

@@ -91,7 +91,7 @@ class Script:
                 stderr=log,
                 text=True,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while "Ctrl+C" not in self.log.read_text():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
@@ -105,7 +105,7 @@ class Script:
     def ask(
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             if body is not None:
                 headers["Content-Type"] = "application/json"
@@ -119,7 +119,7 @@ class Script:
     def end(self, number: int) -> tuple[int, str]:
         """The exit code and what was printed."""
         self.process.send_signal(number)
-        printed, _ = self.process.communicate(timeout=30)
+        printed, _ = self.process.communicate(timeout=60)
         return self.process.returncode, printed
 
 

@@ -57,6 +57,7 @@ class Pool:
 
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
+    gc.collect()  # and so do those of the tests before
     log.clear()
     yield
     gc.collect()  # the pools of a test end with it

@@ -90,21 +90,28 @@ def test_encode(item: Any, expected: bytes) -> None:
     assert encode_event(item, lambda data: f"<{data}>".encode()) == expected
 
 
-async def slow() -> AsyncIterator[Any]:
+async def slow(messages: list[Any], until: int) -> AsyncIterator[Any]:
     yield 1
-    await anyio.sleep(0.2)
+    with anyio.fail_after(60):
+        while len(messages) < until:  # noqa: ASYNC110 - nothing tells
+            await anyio.sleep(0.001)
     yield ServerSentEvent(data=2)
 
 
-def slow_in_a_thread() -> Iterator[Any]:
+def slow_in_a_thread(messages: list[Any], until: int) -> Iterator[Any]:
     yield 1
-    time.sleep(0.2)
+    end = time.monotonic() + 60
+    while len(messages) < until and time.monotonic() < end:
+        time.sleep(0.001)
     yield ServerSentEvent(data=2)
 
 
 @pytest.mark.parametrize("endpoint", [slow, slow_in_a_thread])
 def test_keep_alive(endpoint: Any) -> None:
-    status, headers, events = sent(EventStreamResponse(endpoint(), ping_interval=0.02))
+    messages: list[Any] = []
+    # The start, what is yielded first, and two signs of life.
+    response = EventStreamResponse(endpoint(messages, 4), ping_interval=0.02)
+    status, headers, events = sent(response, messages=messages)
     assert (status, dict(headers)) == (
         200,
         {
@@ -115,7 +122,8 @@ def test_keep_alive(endpoint: Any) -> None:
     )
     assert [event for event in events if event != KEEPALIVE_COMMENT] == [b"data: 1\n\n", b"data: 2\n\n"]
     assert KEEPALIVE_COMMENT in events
-    assert KEEPALIVE_COMMENT not in sent(EventStreamResponse(endpoint()))[2]
+    messages = []
+    assert KEEPALIVE_COMMENT not in sent(EventStreamResponse(endpoint(messages, 2)), messages=messages)[2]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -145,7 +153,7 @@ def test_how_it_ends(backend: str) -> None:
             if message.get("body") == KEEPALIVE_COMMENT:
                 gone.set()
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             await EventStreamResponse(endless(), ping_interval=0.01)(SCOPE, receive, send)
         assert ended == ["ended"]
         gone = anyio.Event()

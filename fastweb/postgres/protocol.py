@@ -32,6 +32,9 @@ from fastweb.postgres.errors import (
 
 __all__ = ["Protocol"]
 
+#: Seconds after which a statement that still runs is cancelled once more; twice as many after the next.
+CANCEL_AGAIN = 0.5
+
 
 class Protocol(BaseSession):
     """One connection to a server, ready for queries.
@@ -245,13 +248,21 @@ class Protocol(BaseSession):
         self._cancelling = True
         # What comes behind must not be hit: it waits until the server has done with this.
         self.hold()
-        task = self.loop.create_task(self._cancel(self.send_cancel()))
+        task = self.loop.create_task(self._cancel(self.send_cancel))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _cancel(self, request: Awaitable[None]) -> None:
+    async def _cancel(self, send: Callable[[], Awaitable[None]]) -> None:
+        pause = CANCEL_AGAIN
         try:
-            await request
+            while self.in_flight and self.lost is None:
+                await send()
+                # A server that has not begun with the statement yet takes no notice.
+                try:
+                    async with asyncio.timeout(pause):
+                        await self.drained_all()
+                except TimeoutError:
+                    pause *= 2
         except (OSError, TimeoutError, InterfaceError):
             # The answer is drained all the same.
             pass

@@ -97,7 +97,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(
     if "run" in arguments and "--workers" not in arguments:
         arguments = [*arguments, "--workers", "1"]
     process = fastweb(directory, *arguments)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert out == ""
     assert err.startswith("Error: ")
@@ -111,7 +111,7 @@ def test_a_port_in_use(directory: Path) -> None:
             process = fastweb(
                 directory, "run", "main:app", "--workers", workers, "--port", str(other.getsockname()[1])
             )
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=60)
             assert process.returncode == 1
             assert re.fullmatch(r"Error: 127\.0\.0\.1:\d+ is in use by .*--port\n", err)
 
@@ -119,7 +119,7 @@ def test_a_port_in_use(directory: Path) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_users_own_error_is_shown_with_its_traceback(directory: Path, workers: str) -> None:
     process = fastweb(directory, "run", "broken:app", "--workers", workers, "--port", "0")
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "line 2, in f" in err
     assert "Error: importing broken failed: ZeroDivisionError: division by zero\n" in err
@@ -145,7 +145,7 @@ def test_an_app_is_served(directory: Path, arguments: list[str], answer: bytes) 
     process = fastweb(directory, *arguments, "--port", "0")
     assert process.stderr is not None
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         shown = ""
         while "Ctrl+C" not in shown:
             assert time.monotonic() < deadline
@@ -154,11 +154,11 @@ def test_an_app_is_served(directory: Path, arguments: list[str], answer: bytes) 
             shown += line
         found = re.search(r"http://127\.0\.0\.1:\d+", shown)
         assert found is not None
-        with urllib.request.urlopen(found[0] + "/some?thing=1", timeout=20) as response:
+        with urllib.request.urlopen(found[0] + "/some?thing=1", timeout=60) as response:
             assert response.read() == answer
         assert "\x1b" not in shown
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
         assert process.returncode == 0
         logged = '"GET /some?thing=1 HTTP/1.1" 200 OK\n' in out
         assert logged is ("--no-access-log" not in arguments)

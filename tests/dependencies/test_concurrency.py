@@ -39,7 +39,7 @@ class Gate:
 def async_function(gate: Gate) -> Callable[[], Any]:
     async def dependency() -> str:
         gate.enter()
-        await asyncio.to_thread(gate.release.wait, 10)
+        await asyncio.to_thread(gate.release.wait, 60)
         gate.leave()
         return "value"
 
@@ -49,7 +49,7 @@ def async_function(gate: Gate) -> Callable[[], Any]:
 def function(gate: Gate) -> Callable[[], Any]:
     def dependency() -> str:
         gate.enter()
-        gate.release.wait(10)
+        gate.release.wait(60)
         gate.leave()
         return "value"
 
@@ -60,7 +60,7 @@ def async_generator(gate: Gate) -> Callable[[], Any]:
     async def dependency() -> AsyncIterator[str]:
         gate.enter()
         yield "value"
-        await asyncio.to_thread(gate.release.wait, 10)
+        await asyncio.to_thread(gate.release.wait, 60)
         gate.leave()
 
     return dependency
@@ -70,7 +70,7 @@ def generator(gate: Gate) -> Callable[[], Any]:
     def dependency() -> Iterator[str]:
         gate.enter()
         yield "value"
-        gate.release.wait(10)
+        gate.release.wait(60)
         gate.leave()
 
     return dependency
@@ -95,7 +95,7 @@ def test_at_most_so_many_at_once(make: Callable[[Gate], Callable[[], Any]]) -> N
     async def run() -> Any:
         plan = CallPlan(dependant_of(endpoint, frozenset()), [], frozenset())
         calls = [asyncio.create_task(call(plan)) for _ in range(6)]
-        await asyncio.to_thread(gate.two.wait, 10)
+        await asyncio.to_thread(gate.two.wait, 60)
         for _ in range(50):
             await asyncio.sleep(0)
         gate.release.set()

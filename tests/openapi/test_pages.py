@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -150,24 +149,27 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Our own server, with the app."""
     directory = tmp_path_factory.mktemp("bookshop")
     (directory / "bookshop.py").write_text(APP, encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "fastweb", "run", "bookshop:app", "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "fastweb", "run", "bookshop:app", "--port", "0", "--workers", "1"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(directory), ROOT])}
-    with subprocess.Popen(command, cwd=directory, env=environment, stderr=subprocess.DEVNULL) as server:
+    shown = directory / "shown"
+    with (
+        shown.open("w") as log,
+        subprocess.Popen(command, cwd=directory, env=environment, stderr=log) as server,
+    ):
         try:
             deadline = time.monotonic() + 60
-            while time.monotonic() < deadline and server.poll() is None:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
+            while "Ctrl+C" not in shown.read_text():
+                assert time.monotonic() < deadline, shown.read_text()
+                assert server.poll() is None, shown.read_text()
+                time.sleep(0.02)
+            found = re.search(r"http://127\.0\.0\.1:\d+", shown.read_text())
+            assert found is not None
+            yield found[0]
         finally:
             server.terminate()
 
 
+@pytest.mark.timeout(400)  # A browser, twice as long where two tests have a core.
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_a_browser_draws_the_operations(chromium: str, address: str, path: str, tmp_path: Path) -> None:
     picture = tmp_path / "page.png"
@@ -189,7 +191,7 @@ def test_a_browser_draws_the_operations(chromium: str, address: str, path: str, 
         "--dump-dom",
         address + path,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "Bookshop" in done.stdout
     assert "Put a book on the shelf" in done.stdout, done.stderr

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.postgres import servers
+from tests.postgres.ports import ReservedPort
 from tests.postgres.servers import NoPostgresError, OwnPostgres, PgBouncer, Postgres
 
 
@@ -87,3 +88,16 @@ def pgbouncer(postgres: Postgres, start_pgbouncer: Callable[..., PgBouncer]) -> 
 def pgbouncer_session(postgres: Postgres, start_pgbouncer: Callable[..., PgBouncer]) -> PgBouncer:
     """The same, in session mode."""
     return start_pgbouncer(postgres, "session")
+
+
+@pytest.fixture
+def port_of_nobody() -> Iterator[Callable[[], int]]:
+    """Gives ports on which nobody listens: connections there are refused as long as the test runs."""
+    with ExitStack() as stack:
+
+        def reserve() -> int:
+            reserved = ReservedPort()
+            stack.callback(reserved.close)
+            return reserved.number
+
+        yield reserve

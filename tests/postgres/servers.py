@@ -40,6 +40,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from tests.postgres import keeper
+from tests.postgres.ports import ReservedPort
+
 __all__ = [
     "Install",
     "NoPostgresError",
@@ -47,7 +50,6 @@ __all__ = [
     "PgBouncer",
     "Postgres",
     "bouncer",
-    "free_port",
     "installs",
     "private",
     "shared",
@@ -89,12 +91,6 @@ def wait_until(holds: Callable[[], object], what: str, seconds: float = PATIENCE
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 # --- Who the servers run as ---
@@ -231,49 +227,9 @@ def run_folder() -> Path:
         os.close(hold)
     with locked(folder / "starting"):
         if not (folder / "kept").exists():
-            subprocess.run([sys.executable, __file__, str(folder)], check=True)
+            subprocess.run([sys.executable, keeper.__file__, str(folder)], check=True)
             (folder / "kept").touch()
     return folder
-
-
-def keep(folder: Path) -> None:
-    """The keeper's life."""
-    if os.fork():
-        return
-    os.setsid()
-    os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in range(3):
-        os.dup2(null, number)
-    with open(folder / "alive") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        for sign in (signal.SIGQUIT, signal.SIGQUIT, signal.SIGKILL):
-            for pid in _of_run(folder):
-                try:
-                    os.kill(pid, sign)
-                except ProcessLookupError:
-                    pass
-            end = time.monotonic() + 5
-            while _of_run(folder) and time.monotonic() < end:
-                time.sleep(0.02)
-        shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
-
-
-def _of_run(folder: Path) -> list[int]:
-    """The processes whose command names the run's folder; where there is no /proc, those that their files
-    name."""
-    if not Path("/proc/self").exists():
-        files = [*folder.glob("*/data/postmaster.pid"), *folder.glob("*/pgbouncer.pid")]
-        return [int(file.read_text().split()[0]) for file in files]
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if os.fsencode(folder) in path.read_bytes() and int(path.parent.name) != os.getpid():
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 def _reachable(install: Install) -> Install:
@@ -403,11 +359,13 @@ class OwnPostgres(Postgres):
 
     Arguments:
     folder: holds `data`, `log`, and the Unix socket.
+    reserved: its port.
     """
 
     folder: Path = field(default_factory=Path)
     bin: Path = field(default_factory=Path)
     settings: Mapping[str, object] = field(default_factory=dict)
+    reserved: ReservedPort | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -421,6 +379,8 @@ class OwnPostgres(Postgres):
 
     def start(self) -> None:
         """Start, and wait until it takes connections."""
+        if self.reserved is not None:
+            self.reserved.let_listen()
         settings = {
             **SETTINGS,
             "unix_socket_directories": self.folder,
@@ -475,6 +435,8 @@ class OwnPostgres(Postgres):
     def kill(self) -> None:
         """kill -9 of the postmaster and of its processes: nobody says a word to the clients."""
         assert self.process is not None
+        # It starts no more of them.
+        self.process.send_signal(signal.SIGSTOP)
         children = self._children()
         self.process.kill()
         for pid in children:
@@ -534,9 +496,10 @@ def _make(
         path.chmod(0o600)
         hand_over(path)
     for attempt in range(5):
+        reserved = ReservedPort()
         server = OwnPostgres(
             host="127.0.0.1",
-            port=free_port(),
+            port=reserved.number,
             user="postgres",
             database="postgres",
             socket_dir=str(folder),
@@ -545,10 +508,12 @@ def _make(
             folder=folder,
             bin=install.bin,
             settings=settings,
+            reserved=reserved,
         )
         try:
             server.start()
         except RuntimeError:
+            reserved.close()
             # Somebody else has taken the port in the meantime.
             if attempt == 4 or "Address already in use" not in server.log:
                 raise
@@ -581,6 +546,8 @@ def private(
         yield server
     finally:
         server.stop()
+        if server.reserved is not None:
+            server.reserved.close()
         shutil.rmtree(server.folder, ignore_errors=True)
 
 
@@ -595,6 +562,9 @@ def _shared_server(install: Install) -> Postgres:
         if not path.exists():
             server = _make(install, f"shared-{install.name}", {}, None, None)
             _started.append(server.process)
+            if server.reserved is not None:
+                # It listens there to the end.
+                server.reserved.close()
             names = ("host", "port", "user", "database", "socket_dir", "version", "wheel")
             path.write_text(json.dumps({name: getattr(server, name) for name in names}))
         return Postgres(**json.loads(path.read_text()))
@@ -645,6 +615,7 @@ class PgBouncer(Postgres):
     """pgbouncer, in front of a server's database."""
 
     folder: Path = field(default_factory=Path)
+    reserved: ReservedPort | None = None
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -652,6 +623,8 @@ class PgBouncer(Postgres):
         program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path=sbin)
         if program is None:
             raise NoPostgresError(INSTALL_PGBOUNCER)
+        if self.reserved is not None:
+            self.reserved.let_listen()
         self.process = subprocess.Popen(
             [program, self.folder / "pgbouncer.ini"],
             stdin=subprocess.DEVNULL,
@@ -686,6 +659,8 @@ class PgBouncer(Postgres):
             self.process.kill()
             self.process.wait()
             self.process = None
+            # Another process may have its number by now, and it would not start for that.
+            (self.folder / "pgbouncer.pid").unlink(missing_ok=True)
 
     def restart(self) -> None:
         self.stop()
@@ -707,15 +682,17 @@ def bouncer(server: Postgres, mode: str = "transaction", **settings: object) -> 
     folder = Path(tempfile.mkdtemp(prefix="bouncer-", dir=run_folder()))
     folder.chmod(0o755)
     hand_over(folder)
+    reserved = ReservedPort()
     found = PgBouncer(
         host="127.0.0.1",
-        port=free_port(),
+        port=reserved.number,
         user=server.user,
         database=server.database,
         socket_dir=str(folder),
         version=server.version,
         wheel=server.wheel,
         folder=folder,
+        reserved=reserved,
     )
     password = f" password='{server.password}'" if server.password else ""
     lines = {
@@ -737,13 +714,10 @@ def bouncer(server: Postgres, mode: str = "transaction", **settings: object) -> 
         f"[databases]\n* = host={server.host} port={server.port} user={server.user}{password}\n[pgbouncer]\n"
         + "".join(f"{name} = {value}\n" for name, value in lines.items())
     )
-    found.start()
     try:
+        found.start()
         yield found
     finally:
         found.stop()
+        reserved.close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    keep(Path(sys.argv[1]))

@@ -133,11 +133,12 @@ def test_a_blocked_loop_is_given_up(running: Loop, monkeypatch: pytest.MonkeyPat
 
 def test_who_is_interrupted_cancels_the_call(running: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "_LOOK", 0.02)
-    ended = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     async def wait() -> None:
+        began.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
         finally:
             ended.set()
 
@@ -145,7 +146,7 @@ def test_who_is_interrupted_cancels_the_call(running: Loop, monkeypatch: pytest.
 
     def interrupt() -> bool:
         nonlocal looks
-        looks += 1
+        looks += began.is_set()
         if looks == 3:
             raise KeyboardInterrupt
         return False
@@ -153,7 +154,7 @@ def test_who_is_interrupted_cancels_the_call(running: Loop, monkeypatch: pytest.
     monkeypatch.setattr(running.loop, "is_closed", interrupt)
     with pytest.raises(KeyboardInterrupt):
         bridge_to(running.loop).call(wait)
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -164,7 +165,7 @@ def test_a_loop_that_ends(running: Loop, begun: bool, monkeypatch: pytest.Monkey
 
     async def wait() -> None:
         started.set()
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 
     if not begun:
         gate = threading.Event()
@@ -180,7 +181,7 @@ def test_a_loop_that_ends(running: Loop, begun: bool, monkeypatch: pytest.Monkey
             gate.set()
         running.stop()
         with pytest.raises(InterfaceError, match=r"has ended|was cancelled"):
-            call.result(10)
+            call.result(60)
     with pytest.raises(InterfaceError, match="has ended"):
         way.call(wait)
 

@@ -17,6 +17,7 @@ from fastweb.dependencies.calls import Kind, kind_of
 from fastweb.postgres import Handle, InterfaceError, NoRowError, PgPool, UniqueViolationError
 from fastweb.resources import ResourceError
 from fastweb.testclient import TestClient
+from tests.postgres.running import Gate
 from tests.postgres.servers import Postgres, wait_until
 
 
@@ -50,7 +51,7 @@ def _clean() -> Iterator[None]:
 
 def wait_for(postgres: Postgres, name: str, count: int) -> None:
     """Wait until so many of the server's processes have clients of this name: they end in their own time."""
-    wait_until(lambda: postgres.connections(name) == count, f"{count} connections of {name}", 10)
+    wait_until(lambda: postgres.connections(name) == count, f"{count} connections of {name}")
 
 
 def pooled(postgres: Postgres, **options: Any) -> PgPool:
@@ -134,18 +135,17 @@ def test_in_threads_it_blocks_them_alone(postgres: Postgres) -> None:
             for number, found in enumerate(results, 1):
                 assert found == [f"user {number}", 9, [User(number, f"user {number}")], number]
 
-            def slow() -> Any:
-                return pg.fetch_value("select 1 from pg_sleep(0.3)")
-
-            waiting = asyncio.create_task(asyncio.to_thread(slow))
-            turns = 0
-            while not waiting.done():
-                turns += 1
-                await asyncio.sleep(0.01)
-            assert turns > 3
+            with Gate(postgres) as gate:
+                waiting = asyncio.create_task(
+                    asyncio.to_thread(lambda: pg.fetch_value(f"select 1 from {gate.sql}"))
+                )
+                await gate.reached()
+                # The loop goes on meanwhile.
+                assert await pg.fetch_value("select 2") == 2
+                assert not waiting.done()
             assert await waiting == 1
             with pytest.raises(TimeoutError):
-                await asyncio.to_thread(lambda: pg.fetch("select pg_sleep(5)", timeout=0.1))
+                await asyncio.to_thread(lambda: pg.fetch("select pg_sleep(600)", timeout=0.1))
             assert await pg.fetch_value(COUNT) == 9
 
     asyncio.run(main())
@@ -195,7 +195,7 @@ def test_another_task_with_the_same_handle_is_not_in_the_transaction(postgres: P
     async def main() -> None:
         async with pooled(postgres) as pool:
             pg = pool.get()
-            go, went = asyncio.Event(), asyncio.Event()
+            go, went, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
             async def count() -> int:
                 await go.wait()
@@ -203,23 +203,20 @@ def test_another_task_with_the_same_handle_is_not_in_the_transaction(postgres: P
                 went.set()
                 return found
 
+            async def after() -> int:
+                await left.wait()
+                found: int = await pg.fetch_value(COUNT)
+                return found
+
             task = asyncio.create_task(count())
-            late: list[asyncio.Task[int]] = []
             async with pg.transaction():
                 await pg.execute(INSERT, 10, "ten")
                 go.set()
                 await went.wait()
-                late.append(asyncio.create_task(asyncio.sleep(0.05)))  # type: ignore[arg-type]
-
-                async def after() -> int:
-                    await asyncio.sleep(0.05)
-                    found: int = await pg.fetch_value(COUNT)
-                    return found
-
-                late.append(asyncio.create_task(after()))
+                late = asyncio.create_task(after())
+            left.set()
             assert await task == 9
-            assert await late[1] == 10, "who outlives the transaction is back at the pool"
-            await late[0]
+            assert await late == 10, "who outlives the transaction is back at the pool"
 
     asyncio.run(main())
 
@@ -340,21 +337,22 @@ def test_a_thread_whose_loop_ends_is_told(postgres: Postgres) -> None:
         pool = pooled(postgres)
         await pool.open()
         pg = pool.get()
+        with Gate(postgres) as gate:
 
-        def work() -> None:
-            try:
-                pg.fetch("select pg_sleep(60)")
-            except BaseException as error:
-                found.append(error)
+            def work() -> None:
+                try:
+                    pg.fetch(f"select {gate.sql}")
+                except BaseException as error:
+                    found.append(error)
 
-        thread = threading.Thread(target=work)
-        thread.start()
-        await asyncio.sleep(0.2)
-        await pool.close(0.05)
+            thread = threading.Thread(target=work)
+            thread.start()
+            await gate.reached()
+            await pool.close(0.05)
         return thread
 
     thread = asyncio.run(main())
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert len(found) == 1
     assert isinstance(found[0], Exception)

@@ -23,6 +23,7 @@ from fastweb.postgres.errors import ConnectError, PostgresError, ProtocolError, 
 from fastweb.postgres.options import PROTOCOL_3_2
 from fastweb.postgres.startup import open_session
 from tests.postgres.running import run as run_with
+from tests.postgres.running import until
 from tests.postgres.sessions import LOOPS, Certificates, Simple, make_certificates
 
 Reader = asyncio.StreamReader
@@ -598,10 +599,7 @@ def test_a_password_is_not_sent_to_who_must_not_have_it(certificates: Certificat
                     await open_session(resolve(dsn(port, **keywords)))
             with pytest.raises(ConnectError, match="channel_binding=require"):
                 await open_session(resolve(dsn(port, channel_binding="require")))
-            for _ in range(200):
-                await asyncio.sleep(0.01)
-                if len(got) == 3:
-                    break
+            await until(lambda: len(got) == 3)
         assert got == [b""] * 3
 
     run_with(main())

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.postgres import servers
+from tests.postgres import keeper, servers
 from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,7 +71,7 @@ def test_pgbouncer(pgbouncer: PgBouncer, pgbouncer_session: PgBouncer) -> None:
 
 LIVES = """
 import sys, time
-from tests.postgres import servers
+from tests.postgres import keeper, servers
 with servers.private() as own:
     print(servers.run_folder(), servers.shared().value("select 1"), own.process.pid, flush=True)
     time.sleep(600)
@@ -90,13 +89,9 @@ def test_killed_tests_leave_nothing() -> None:
         assert child.stdout is not None
         folder, one, _pid = child.stdout.readline().split()
         assert one == "1"
-        assert len(servers._of_run(Path(folder))) >= 2
+        assert len(keeper.of_run(Path(folder))) >= 2
         child.send_signal(signal.SIGKILL)
-    end = time.monotonic() + 60
-    while (os.path.exists(folder) or servers._of_run(Path(folder))) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not os.path.exists(folder)
-    assert not servers._of_run(Path(folder))
+    servers.wait_until(lambda: not (os.path.exists(folder) or keeper.of_run(Path(folder))), "all gone")
 
 
 def test_a_machine_without_any_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

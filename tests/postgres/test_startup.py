@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from fastweb.postgres.errors import (
     TooManyConnectionsError,
 )
 from fastweb.postgres.options import PROTOCOL_3_0, PROTOCOL_3_2
-from fastweb.postgres.startup import open_session
+from fastweb.postgres.startup import Session, open_session
 from tests.postgres import servers
+from tests.postgres.running import Gate, granted, until
 from tests.postgres.running import run as run_with
-from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres, free_port
+from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres
 from tests.postgres.sessions import (
     LOOPS,
     PASSWORD,
@@ -78,6 +79,15 @@ def test_a_session(postgres: Postgres, run: Run) -> None:
     run(main())
 
 
+async def check_cancel(server: Postgres, session: Session, protocol: Simple) -> None:
+    """What the session does is ended by a CancelRequest."""
+    with Gate(server) as gate:
+        query = asyncio.ensure_future(protocol.query(f"select {gate.sql}"))
+        await gate.reached()
+        await send_cancel(session)
+        assert b"C57014\0" in await query
+
+
 def test_every_version(any_postgres: Postgres) -> None:
     async def main() -> None:
         for dsn in (any_postgres.dsn, any_postgres.socket_dsn):
@@ -93,10 +103,7 @@ def test_every_version(any_postgres: Postgres) -> None:
                     # NegotiateProtocolVersion
                     assert session.protocol_version == PROTOCOL_3_0
                     assert len(session.secret_key) == 4
-                query = asyncio.create_task(protocol.query("select pg_sleep(30)"))
-                await asyncio.sleep(0.05)
-                await send_cancel(session)
-                assert b"C57014\0" in await query
+                await check_cancel(any_postgres, session, protocol)
 
     run_with(main())
 
@@ -151,10 +158,10 @@ def test_a_wrong_password(server: OwnPostgres, user: str) -> None:
     run_with(main())
 
 
-def test_what_is_said(server: OwnPostgres, tmp_path: Path) -> None:
+def test_what_is_said(server: OwnPostgres, tmp_path: Path, port_of_nobody: Callable[[], int]) -> None:
     """One line each: where, as whom, what, and what to do."""
     place = f"127.0.0.1:{server.port}, user"
-    nobody = free_port()
+    nobody = port_of_nobody()
     cases: list[tuple[dict[str, Any], type[Exception], str]] = [
         (
             {"dbname": "nope"},
@@ -258,9 +265,10 @@ def test_a_full_server(start_postgres: Callable[..., OwnPostgres]) -> None:
     server.execute("create user u")
 
     async def main() -> None:
-        sessions = [await open_session(resolve(server.conninfo(user="u"))) for _ in range(4)]
+        options = resolve(server.conninfo(user="u"))
+        sessions = [await granted(lambda: open_session(options)) for _ in range(4)]
         with pytest.raises(TooManyConnectionsError, match="raise max_connections") as caught:
-            await open_session(resolve(server.conninfo(user="u")))
+            await open_session(options)
         assert "\n" not in str(caught.value)
         for session in sessions:
             session.close()
@@ -493,10 +501,7 @@ def test_scram_keys_instead_of_a_password(server: OwnPostgres) -> None:
 def test_cancel_over_tls(server: OwnPostgres, run: Run) -> None:
     async def main() -> None:
         async with opened(server.dsn, sslmode="require") as (session, protocol):
-            query = asyncio.ensure_future(protocol.query("select pg_sleep(30)"))
-            await asyncio.sleep(0.05)
-            await send_cancel(session)
-            assert b"C57014\0" in await query
+            await check_cancel(server, session, protocol)
 
     run(main())
 
@@ -529,8 +534,10 @@ ATTRIBUTES: list[tuple[str, str, int | None]] = [
 ]
 
 
-def test_target_session_attrs(postgres: Postgres, read_only: OwnPostgres) -> None:
-    ports = {"w": postgres.port, "r": read_only.port, "-": free_port()}
+def test_target_session_attrs(
+    postgres: Postgres, read_only: OwnPostgres, port_of_nobody: Callable[[], int]
+) -> None:
+    ports = {"w": postgres.port, "r": read_only.port, "-": port_of_nobody()}
 
     async def check(attributes: str, order: str, expected: int | None) -> None:
         keywords: dict[str, Any] = {
@@ -601,8 +608,8 @@ def test_old_servers_are_asked(postgres: Postgres) -> None:
         run_with(main())
 
 
-def test_every_host_fails(server: OwnPostgres) -> None:
-    one, other = free_port(), free_port()
+def test_every_host_fails(server: OwnPostgres, port_of_nobody: Callable[[], int]) -> None:
+    one, other = port_of_nobody(), port_of_nobody()
 
     async def main() -> None:
         with pytest.raises(ConnectError) as caught:
@@ -643,7 +650,7 @@ def test_hosts_at_random(postgres: Postgres, read_only: OwnPostgres) -> None:
 
 
 def test_an_abstract_socket(start_postgres: Callable[..., OwnPostgres], run: Run) -> None:
-    name = f"@fastweb-test-{free_port()}"
+    name = f"@fastweb-test-{os.urandom(8).hex()}"
     server = start_postgres(settings={"unix_socket_directories": name}, wheel=False)
 
     async def main() -> None:
@@ -664,10 +671,7 @@ def test_a_pooler(postgres: Postgres, start_pgbouncer: Callable[..., PgBouncer],
         async with opened(dsn, application_name="behind") as (session, protocol):
             assert await protocol.value("show application_name") == "behind"
             assert session.parameters["client_encoding"] == "UTF8"
-            query = asyncio.ensure_future(protocol.query("select pg_sleep(30)"))
-            await asyncio.sleep(0.05)
-            await send_cancel(session)
-            assert b"C57014\0" in await query
+            await check_cancel(postgres, session, protocol)
         with pytest.raises(errors.PostgresError, match="a pooler, does not know a parameter") as caught:
             await open_session(resolve(dsn, server_settings={"work_mem": "8MB"}))
         assert "\n" not in str(caught.value)
@@ -712,23 +716,20 @@ def test_a_session_that_ends_before_it_is_handed_over(
     async def main() -> None:
         session = await open_session(resolve(server.dsn))
         server.kill()
-        await asyncio.sleep(0.05)
+        await until(lambda: session.channel.is_closed)
         with pytest.raises(ConnectionLostError, match="closed the connection"):
             session.hand_over(Simple())
         with pytest.raises(ConnectError, match="connection refused"):
             await open_session(resolve(server.dsn))
 
-    try:
-        run(main())
-    finally:
-        server.start()
+    run(main())
 
 
 def test_what_came_before_it_was_handed_over(postgres: Postgres, run: Run) -> None:
     async def main() -> None:
         session = await open_session(resolve(postgres.dsn))
         session.transport.write(b"Q\0\0\0\x0dselect 1\0")
-        await asyncio.sleep(0.1)
+        await until(lambda: session.channel.buffer.endswith(b"Z\0\0\0\5I"))
         protocol = Simple()
         session.hand_over(protocol)
         assert protocol.data.endswith(b"Z\0\0\0\5I")
@@ -760,10 +761,7 @@ def test_cancelled_at_every_await(server: OwnPostgres, run: Run, sslmode: str) -
         await asyncio.sleep(0.05)
 
     run(main())
-    deadline = time.monotonic() + 20
-    while server.connections("given up") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert server.connections("given up") == 0
+    servers.wait_until(lambda: not server.connections("given up"), "no connection of it is left")
 
 
 def test_protocol_errors_say_where() -> None:

@@ -988,7 +988,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
 
 
 @given(st.fixed_dictionaries(STRATEGIES))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_round_trips(pipe: Pipe, values: dict[str, Any]) -> None:
     args, codecs = [], []
     for kind, value in values.items():

@@ -13,9 +13,9 @@ SCOPE_24 = {**SCOPE, "asgi": {"version": "3.0", "spec_version": "2.4"}}
 Sent = tuple[int, list[tuple[str, str]], list[bytes]]
 
 
-def messages_of(response: Any, **scope: Any) -> list[Any]:
-    """Every message that is sent."""
-    messages: list[Any] = []
+def messages_of(response: Any, messages: list[Any] | None = None, **scope: Any) -> list[Any]:
+    """Every message that is sent; they come into `messages` one by one."""
+    messages = [] if messages is None else messages
 
     async def receive() -> Any:
         await anyio.sleep_forever()
@@ -27,9 +27,9 @@ def messages_of(response: Any, **scope: Any) -> list[Any]:
     return messages
 
 
-def sent(response: Any, **scope: Any) -> Sent:
+def sent(response: Any, messages: list[Any] | None = None, **scope: Any) -> Sent:
     """Status, header fields and pieces that are not empty."""
-    start, *pieces = messages_of(response, **scope)
+    start, *pieces = messages_of(response, messages, **scope)
     assert start["type"] == "http.response.start"
     assert [bool(message.get("more_body")) for message in pieces] == [True] * (len(pieces) - 1) + [False]
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]

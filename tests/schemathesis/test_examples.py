@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -36,18 +36,18 @@ MAX_EXAMPLES = os.environ.get("SCHEMATHESIS_MAX_EXAMPLES", "100")
 @contextmanager
 def served(example: Path, directory: Path) -> Iterator[int]:
     """The port that an example is served on, by one worker."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "fastweb", "run", str(example), "--workers", "1", "--port", str(port)]
-    server = subprocess.Popen([*command, "--no-access-log"], cwd=directory)
+    command = [sys.executable, "-m", "fastweb", "run", str(example), "--workers", "1", "--port", "0"]
+    shown = directory / "shown"
+    with shown.open("w") as log:
+        server = subprocess.Popen([*command, "--no-access-log"], cwd=directory, stderr=log)
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        deadline = time.monotonic() + 60
+        while "Ctrl+C" not in shown.read_text():
+            assert time.monotonic() < deadline, shown.read_text()
             time.sleep(0.05)
-        yield port
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", shown.read_text())
+        assert found is not None
+        yield int(found[1])
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(30) == 0

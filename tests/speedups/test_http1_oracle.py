@@ -140,7 +140,7 @@ def test_it_reads_the_same(data: bytes) -> None:
     st.lists(st.tuples(st.integers(0, 200), st.sampled_from(BITS), st.integers(0, 3)), max_size=3),
     st.sampled_from(REQUESTS),
 )
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_it_reads_the_same_of_whatever_is_accepted(
     data: bytes, changes: list[tuple[int, bytes, int]], behind: bytes
 ) -> None:

@@ -122,7 +122,7 @@ def test_what_was_cut_or_changed(name: str) -> None:
 
 
 @given(st.sampled_from(CODECS), st.binary(max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes(codec: Codec, data: bytes) -> None:
     decoded(codec, data)
     in_json(codec, data)

@@ -249,7 +249,7 @@ TEXT = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(templates(), max_size=6),
     st.lists(TEXT, max_size=5).map("/".join),

@@ -73,7 +73,7 @@ def test_a_payload_is_str_or_bytes(value: Any) -> None:
     st.lists(st.tuples(st.sampled_from([1, 2, 9, 10]), st.binary(max_size=100)), max_size=6),
     st.integers(1, 40),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_cut_does_not_matter(items: list[tuple[int, bytes]], step: int) -> None:
     data = b"".join(sent(opcode, payload.hex().encode()[:125]) for opcode, payload in items)
     expected: list[Any] = []
