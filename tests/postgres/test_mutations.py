@@ -76,7 +76,7 @@ def test_spoilt_conversations(postgres: Postgres, seed: int) -> None:
         async def one(number: int) -> None:
             async with replay(mutated(random.Random(number), parts)) as dsn:
                 # Where it waits for what does not come, its time limits end it.
-                await asyncio.wait_for(talk(dsn, 0.1), 30)
+                await asyncio.wait_for(talk(dsn, 0.1), 60)
 
         for _ in range(4):
             await asyncio.gather(*(one(chance.getrandbits(32)) for _ in range(25)))
