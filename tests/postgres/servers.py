@@ -239,7 +239,7 @@ def _reachable(install: Install) -> Install:
     package = install.bin.parent.parent if install.wheel else install.bin.parent
     # A wheel's binaries look for its libraries in a folder beside its package.
     folders = [package, *package.parent.glob(f"{package.name}.libs")]
-    copies = run_folder() / f"install-{install.name}"
+    copies = run_folder() / f"install-{package.name}"
     with locked(run_folder() / "linking"):
         if not copies.exists():
             making = copies.with_suffix(".making")

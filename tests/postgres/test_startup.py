@@ -649,7 +649,7 @@ def test_hosts_at_random(postgres: Postgres, read_only: OwnPostgres) -> None:
 # --- sockets ---
 
 
-def test_an_abstract_socket(start_postgres: Callable[..., OwnPostgres], run: Run) -> None:
+def test_an_abstract_socket(start_postgres: Callable[..., OwnPostgres]) -> None:
     name = f"@fastweb-test-{os.urandom(8).hex()}"
     server = start_postgres(settings={"unix_socket_directories": name}, wheel=False)
 
@@ -659,7 +659,8 @@ def test_an_abstract_socket(start_postgres: Callable[..., OwnPostgres], run: Run
             assert str(session.address) == f"{name}/.s.PGSQL.{server.port}"
             await send_cancel(session)
 
-    run(main())
+    for factory in LOOPS.values():
+        run_with(main(), loop_factory=factory)
 
 
 def test_a_pooler(postgres: Postgres, start_pgbouncer: Callable[..., PgBouncer], run: Run) -> None:
