@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from fastweb._speedups.pg_desk import LONG
 from fastweb.postgres.connection import Connection
 from fastweb.postgres.errors import (
     ConnectError,
@@ -33,7 +34,6 @@ from fastweb.postgres.errors import (
 from fastweb.postgres.leases import PooledConnection
 from fastweb.postgres.pool import PgPool
 from fastweb.postgres.protocol import Protocol
-from fastweb.postgres.slots import LONG
 from tests.postgres.running import PATIENCE, Gate, run, until
 from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres
 
@@ -66,7 +66,6 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 @pytest.fixture
 def no_answer_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the machine stands still, no statement is taken for one that the server is long at."""
-    monkeypatch.setattr("fastweb.postgres.desk.LONG", PATIENCE)
     monkeypatch.setattr("fastweb.postgres.slots.LONG", PATIENCE)
 
 
