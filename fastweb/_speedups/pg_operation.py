@@ -392,3 +392,11 @@ class Operation:
             for callback, context in self._callbacks:
                 loop.call_soon(callback, self, context=context)
             self._callbacks = None
+
+
+if cython.compiled:
+    # The names are pg_operation.pxd's.
+    fastweb_set_send(  # type: ignore[name-defined] # noqa: F821
+        cython.cast(cython.pointer(PyTypeObject), Operation),  # type: ignore[name-defined] # noqa: F821
+        answer_of,  # type: ignore[name-defined] # noqa: F821
+    )
