@@ -195,7 +195,7 @@ def plan_of(cls: Any, columns: Columns) -> Plan:
     """
     cls = bare(cls)
     plan = _plan_of(cls, columns)
-    plan.settle()
+    plan.settle(columns)
     return plan
 
 

@@ -189,8 +189,12 @@ cdef extern from *:
             memcpy(&word, text + i, 8);
             high |= word;
         }
-        for (; i < size; i++)
-            high |= (unsigned char)text[i];
+        if (size >= 8) {  /* the last eight, some of them again */
+            memcpy(&word, text + size - 8, 8);
+            high |= word;
+        } else
+            for (; i < size; i++)
+                high |= (unsigned char)text[i];
         if (size < 2 || (high & 0x8080808080808080ULL))
             return PyUnicode_DecodeUTF8(text, size, NULL);
         PyObject *made = PyUnicode_New(size, 127);
@@ -268,3 +272,57 @@ cdef extern from *:
 cdef inline void fill_slot(object instance, Py_ssize_t offset, object value) noexcept:
     Py_INCREF(value)
     (<PyObject **>(<char *><void *>instance + offset))[0] = <PyObject *>value
+
+
+cdef extern from *:
+    """
+    static inline unsigned int fastweb_half(const char *text) {
+        const unsigned char *bytes = (const unsigned char *)text;
+        return (unsigned int)bytes[0] << 24 | (unsigned int)bytes[1] << 16 | (unsigned int)bytes[2] << 8 | bytes[3];
+    }
+    static inline unsigned long long fastweb_word(const char *text) {
+        return (unsigned long long)fastweb_half(text) << 32 | fastweb_half(text + 4);
+    }
+    static inline PyObject *fastweb_atom(int kind, const char *text, Py_ssize_t size) {
+        unsigned int half;
+        unsigned long long word;
+        float single;
+        double real;
+        switch (kind) {
+        case 1:
+            return size == 1 ? PyBool_FromLong(text[0] != 0) : NULL;
+        case 2:
+            if (size != 2)
+                return NULL;
+            return PyLong_FromLong((short)((unsigned char)text[0] << 8 | (unsigned char)text[1]));
+        case 3:
+            return size == 4 ? PyLong_FromLong((int)fastweb_half(text)) : NULL;
+        case 4:
+            return size == 8 ? PyLong_FromLongLong((long long)fastweb_word(text)) : NULL;
+        case 5:
+            if (size != 4)
+                return NULL;
+            half = fastweb_half(text);
+            memcpy(&single, &half, 4);
+            return PyFloat_FromDouble(single);
+        case 6:
+            if (size != 8)
+                return NULL;
+            word = fastweb_word(text);
+            memcpy(&real, &word, 8);
+            return PyFloat_FromDouble(real);
+        case 7:
+            return fastweb_text(text, size);
+        }
+        return NULL;
+    }
+    #define fastweb_give_item(row, place, made) PyTuple_SET_ITEM(row, place, (PyObject *)(made))
+    #define fastweb_give_slot(instance, offset, made) \\
+        (*(PyObject **)((char *)(instance) + (offset)) = (PyObject *)(made))
+    """
+    # A number or a text of PostgreSQL's, by its kind (`pg_codec.kinds_of`); the caller owns it. NULL with no
+    # exception where the size is none of that kind's.
+    void *atom "fastweb_atom"(int kind, const char *text, Py_ssize_t size) except? NULL
+    # Put it into a new tuple, or into a slot that is empty, and let go of it.
+    void give_item "fastweb_give_item"(object row, Py_ssize_t place, void *made) noexcept
+    void give_slot "fastweb_give_slot"(object instance, Py_ssize_t offset, void *made) noexcept

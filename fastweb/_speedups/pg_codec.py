@@ -73,6 +73,7 @@ __all__ = [
     "UserCodec",
     "UuidCodec",
     "VoidCodec",
+    "kinds_of",
     "plain",
 ]
 
@@ -744,3 +745,22 @@ class UserCodec(Codec):
     @cython.ccall
     def decode(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> Any:
         return self.decoder(text_at(data, at, end) if self.format == 0 else part(data, at, end))
+
+
+#: The types whose values are made with no call of their codec. They are numbers in capi.pxd, too.
+_KINDS: dict = {
+    BoolCodec: 1,
+    Int2Codec: 2,
+    Int4Codec: 3,
+    Int8Codec: 4,
+    Float4Codec: 5,
+    Float8Codec: 6,
+    TextCodec: 7,
+}
+
+
+def kinds_of(codecs: tuple) -> bytes:
+    """Of each codec what it reads, where that is a number or a text: 1 bool, 2 int2, 3 int4, 4 int8,
+    5 float4, 6 float8, 7 text; 0 for anything else, a subclass for one.
+    """
+    return bytes([_KINDS.get(type(codec), 0) for codec in codecs])

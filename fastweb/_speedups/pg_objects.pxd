@@ -34,5 +34,7 @@ cdef class Plan:
     cdef public dict late_defaults
     cdef public bint untracked
     cdef tuple all_places
+    # Of each column the kind of its values, where they go into their slots as they are; else 0.
+    cdef bytes kinds
     cdef bint is_gc
     cdef bint is_simple

@@ -3,6 +3,7 @@
 cdef class Columns:
     cdef readonly tuple names
     cdef readonly tuple codecs
+    cdef readonly bytes kinds
     cdef readonly Py_ssize_t count
     cdef readonly dict index
     cdef readonly dict plans

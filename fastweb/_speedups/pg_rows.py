@@ -26,7 +26,7 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.pg_codec import Codec
-from fastweb._speedups.pg_record import Columns, Record, make_record
+from fastweb._speedups.pg_record import Columns, make_record
 from fastweb._speedups.pg_wire import WireError
 from fastweb._speedups.untyped import JSONBytes
 from fastweb._speedups.writer import Writer
@@ -35,9 +35,11 @@ if cython.compiled:
     from cython.cimports.cpython.ref import Py_INCREF
     from cython.cimports.cpython.tuple import PyTuple_New, PyTuple_SET_ITEM
     from cython.cimports.fastweb._speedups import capi
-    from cython.cimports.fastweb._speedups.pg_wire import int16_at, int32_at, uint16_at
+    from cython.cimports.fastweb._speedups.pg_codec import put_utf8
+    from cython.cimports.fastweb._speedups.pg_wire import float8_at, int16_at, int32_at, int64_at, uint16_at
 else:
-    from fastweb._speedups.pg_wire import int16_at, int32_at, uint16_at
+    from fastweb._speedups.pg_codec import put_utf8
+    from fastweb._speedups.pg_wire import float8_at, int16_at, int32_at, int64_at, uint16_at
 
 __all__ = [
     "RowError",
@@ -142,7 +144,7 @@ def read_row(columns: Columns, data: bytes, at: cython.Py_ssize_t, end: cython.P
     """The values of a row.
 
     Compiled, the tuple is handed to the garbage collector only where a value may be part of a cycle: else it
-    would go through thousands of rows of numbers and text again and again.
+    would go through thousands of rows of numbers and text again and again. Numbers and text are made here.
     """
     i: cython.Py_ssize_t
     size: cython.Py_ssize_t
@@ -155,6 +157,9 @@ def read_row(columns: Columns, data: bytes, at: cython.Py_ssize_t, end: cython.P
         row: tuple = PyTuple_New(count)
         capi.untrack(row)
         tracked: cython.bint = False
+        kind: cython.int
+        kinds: cython.p_char = capi.text_of(columns.kinds)
+        text: cython.p_char = capi.text_of(data)
         for i in range(count):
             if end - at < 4:
                 wrong_size(4, end - at)
@@ -167,6 +172,13 @@ def read_row(columns: Columns, data: bytes, at: cython.Py_ssize_t, end: cython.P
             else:
                 if size > end - at:
                     wrong_size(size, end - at)
+                kind = kinds[i]
+                if kind != 0:
+                    made: cython.p_void = capi.atom(kind, text + at, size)
+                    if made != cython.NULL:
+                        capi.give_item(row, i, made)
+                        at += size
+                        continue
                 value = cython.cast(Codec, codecs[i]).decode(data, at, at + size)
                 at += size
                 tracked = tracked or capi.may_be_tracked(value)
@@ -215,10 +227,7 @@ class RecordsSink(RowSink):
         self.count += 1
         if self.one and self.count > 1:
             return None
-        record: Record = make_record(self.columns, read_row(self.columns, data, at, end))
-        if cython.compiled and not capi.is_tracked(record._row):
-            capi.untrack(record)
-        self.rows.append(record)
+        self.rows.append(make_record(self.columns, read_row(self.columns, data, at, end)))
         return None
 
     @cython.ccall
@@ -383,6 +392,8 @@ class JSONSink(RowSink):
         codecs: tuple = columns.codecs
         keys: tuple = self.keys
         out: Writer = self.out
+        kinds: bytes = columns.kinds
+        kind: cython.int
         i: cython.Py_ssize_t
         size: cython.Py_ssize_t
         self.count += 1
@@ -406,7 +417,17 @@ class JSONSink(RowSink):
             else:
                 if size > end - at:
                     wrong_size(size, end - at)
-                cython.cast(Codec, codecs[i]).write_json(out, data, at, at + size)
+                kind = kinds[i]
+                if kind == 3 and size == 4:
+                    out.put_int(int32_at(data, at))
+                elif kind == 4 and size == 8:
+                    out.put_int(int64_at(data, at))
+                elif kind == 6 and size == 8:
+                    out.put_float(float8_at(data, at))
+                elif kind == 7:
+                    put_utf8(out, data, at, at + size)
+                else:
+                    cython.cast(Codec, codecs[i]).write_json(out, data, at, at + size)
                 at += size
         if at != end:
             left_over(end - at)

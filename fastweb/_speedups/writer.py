@@ -91,7 +91,9 @@ def _is_ascii(text: cython.p_char, size: cython.Py_ssize_t) -> cython.bint:
         while i < size:
             found |= cython.cast(cython.uchar, text[i])
             i += 1
-        return (found & 0x8080808080808080) == 0
+        # As 0x8080… it would be a Python int: it is more than a C long has.
+        high: cython.ulonglong = 0x0101010101010101
+        return (found & (high << 7)) == 0
     return False
 
 

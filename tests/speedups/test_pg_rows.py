@@ -19,7 +19,17 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, Type
 import msgspec
 import pytest
 
-from fastweb._speedups.pg_codec import Codec, TextCodec
+from fastweb._speedups.pg_codec import (
+    BoolCodec,
+    Codec,
+    Float4Codec,
+    Float8Codec,
+    Int2Codec,
+    Int4Codec,
+    Int8Codec,
+    TextCodec,
+    kinds_of,
+)
 from fastweb._speedups.pg_numeric import NumericCodec
 from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_record import Columns, Record, make_record
@@ -870,3 +880,90 @@ def test_a_sink_written_in_python() -> None:
 def test_a_record_is_made_of_columns_and_values() -> None:
     assert dict(make_record(USER, (1, "a"))) == {"id": 1, "name": "a"}
     assert repr(USER) == "<Columns 'id' 'name'>"
+
+
+# Numbers and text, which need no codec where they are as long as their type is
+
+
+ATOMS: tuple[tuple[Codec, bytes, Any], ...] = (
+    (BoolCodec(16, "bool"), b"\x01", True),
+    (BoolCodec(16, "bool"), b"\x00", False),
+    (Int2Codec(21, "int2"), b"\x80\x00", -0x8000),
+    (Int2Codec(21, "int2"), b"\x7f\xff", 0x7FFF),
+    (Int4Codec(23, "int4"), b"\x80\x00\x00\x00", -0x80000000),
+    (Int4Codec(23, "int4"), b"\x01\x02\x03\x04", 0x01020304),
+    (Int8Codec(20, "int8"), b"\x80" + bytes(7), -(1 << 63)),
+    (Int8Codec(20, "int8"), bytes(range(1, 9)), 0x0102030405060708),
+    (Float4Codec(700, "float4"), struct.pack("!f", -1.5), -1.5),
+    (Float8Codec(701, "float8"), struct.pack("!d", 1e300), 1e300),
+    (TEXT, b"", ""),
+    (TEXT, b"a", "a"),
+    (TEXT, b"seven b", "seven b"),
+    (TEXT, b"just more than eight", "just more than eight"),
+    (TEXT, "eight and \u20ac".encode(), "eight and \u20ac"),
+    (TEXT, "\xe9".encode(), "\xe9"),
+)
+
+
+@pytest.mark.parametrize(("codec", "sent", "value"), ATOMS, ids=repr)
+def test_atoms(codec: Codec, sent: bytes, value: Any) -> None:
+    columns = Columns(("a", "b"), (codec, INT))
+    row = (sent, "1")
+    cls = msgspec.defstruct("cls", [("a", type(value)), ("b", int)])
+    anything = msgspec.defstruct("anything", [("a", Any), ("b", Any)])
+    for found in (
+        run(records_sink(), columns, row, row)[1][0],
+        run(tuples_sink(), columns, row)[0][0],
+        run(class_sink(cls), columns, row)[0].a,
+        run(class_sink(anything), columns, row)[0].a,
+        run(value_sink(), columns, row),
+    ):
+        assert type(found) is type(value)
+        assert found == value
+    assert msgspec.json.decode(run(json_sink(), Columns(("a",), (codec,)), (sent,))) == [{"a": value}]
+    assert run(records_sink(), columns, (None, "1"))[0].a is None
+
+
+@pytest.mark.parametrize(
+    "codec", sorted({type(each[0]): each[0] for each in ATOMS}.values(), key=repr), ids=repr
+)
+def test_atoms_of_another_length(codec: Codec) -> None:
+    columns = Columns(("a",), (codec,))
+    cls = msgspec.defstruct("cls", [("a", Any)])
+    for size in range(10):
+        for make in (records_sink, tuples_sink, json_sink, lambda: class_sink(cls)):
+            if (
+                isinstance(codec, TextCodec)
+                or size == {16: 1, 21: 2, 23: 4, 20: 8, 700: 4, 701: 8}[codec.oid]
+            ):
+                assert run(make(), columns, (b"1" * size,))
+            else:
+                with pytest.raises(WireError, match=f"a value of {codec.name} has . bytes, and not {size}"):
+                    run(make(), columns, (b"1" * size,))
+
+
+def test_text_that_is_none() -> None:
+    columns = Columns(("a",), (TEXT,))
+    for make in (records_sink, tuples_sink, json_sink, lambda: class_sink(str)):
+        for broken in (b"\xff", b"eight, or more \xff", b"\xffeight, or more"):
+            with pytest.raises(UnicodeDecodeError):
+                run(make(), columns, (broken,))
+
+
+def test_a_value_that_is_no_field_s_as_it_is() -> None:
+    cls = msgspec.defstruct("cls", [("a", float), ("b", str)])
+    columns = Columns(("a", "b"), (Int4Codec(23, "int4"), TEXT))
+    with pytest.raises(RowError, match="'b' of row 1 is NULL"):
+        run(class_sink(cls), columns, (b"\0\0\0\2", None))
+    [found] = run(class_sink(cls), columns, (b"\0\0\0\2", "b"))
+    assert (found.a, type(found.a), found.b) == (2.0, float, "b")
+
+
+def test_kinds_are_of_the_types_themselves() -> None:
+    class Louder(TextCodec):
+        def decode(self, data: bytes, at: int, end: int) -> str:
+            return data[at:end].decode().upper()
+
+    louder = Louder(25, "text")
+    assert kinds_of((BoolCodec(16, "bool"), TEXT, louder, INT)) == b"\1\7\0\0"
+    assert run(records_sink(), Columns(("a",), (louder,)), ("a",)) == [("A",)]

@@ -1,6 +1,7 @@
 """fastweb/_speedups/pg_rows.py, pg_objects.py, pg_record.py
 
-1,000 rows of (int4, text, timestamptz, bool), as they stand in what was received.
+1,000 rows of (int4, text, timestamptz, bool), and of (int4, text, int4, float8), as they stand in what was
+received.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from bench.micro.case import Work, case
-from fastweb._speedups.pg_codec import BoolCodec, Int4Codec, TextCodec
+from fastweb._speedups.pg_codec import BoolCodec, Float8Codec, Int4Codec, TextCodec
 from fastweb._speedups.pg_datetime import TimestampCodec
 from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_record import Columns, Record
@@ -31,8 +32,33 @@ COLUMNS = Columns(
 )
 
 
+NUMBERS = Columns(
+    ("id", "name", "age", "score"),
+    (
+        Int4Codec(23, "int4"),
+        TextCodec(25, "text"),
+        Int4Codec(23, "int4"),
+        Float8Codec(701, "float8"),
+    ),
+)
+
+
+def numbers(count: int) -> bytes:
+    """The DataRow messages of so many rows of `NUMBERS`."""
+    made = []
+    for number in range(count):
+        name = b"user number %d" % number
+        head, tail = (
+            struct.pack("!hiii", 4, 4, number, len(name)),
+            struct.pack("!iiid", 4, number % 90, 8, number / 8),
+        )
+        body = head + name + tail
+        made.append(b"D" + struct.pack("!i", len(body) + 4) + body)
+    return b"".join(made)
+
+
 def rows(count: int) -> bytes:
-    """The DataRow messages of so many rows."""
+    """The DataRow messages of so many rows of `COLUMNS`."""
     made = []
     for number in range(count):
         values = (
@@ -61,12 +87,19 @@ class UserData:
     ok: bool
 
 
-def taken(make: Callable[[], RowSink], count: int = 1000) -> Work:
-    data = rows(count)
+class Scored(msgspec.Struct):
+    id: int
+    name: str
+    age: int
+    score: float
+
+
+def taken(make: Callable[[], RowSink], count: int = 1000, columns: Columns = COLUMNS) -> Work:
+    data = numbers(count) if columns is NUMBERS else rows(count)
 
     def take() -> object:
         sink = make()
-        sink.begin(COLUMNS)
+        sink.begin(columns)
         sink.add_all(data, 0, len(data))
         return sink.finish()
 
@@ -96,6 +129,21 @@ def data() -> Work:
 @case("1,000 rows, JSON", "pg_rows.json_sink", "pg_rows.JSONSink", "untyped.JSONBytes")
 def json() -> Work:
     return taken(json_sink)
+
+
+@case("1,000 rows of numbers and text, records", "pg_codec.kinds_of")
+def records_of_numbers() -> Work:
+    return taken(records_sink, columns=NUMBERS)
+
+
+@case("1,000 rows of numbers and text, Structs")
+def structs_of_numbers() -> Work:
+    return taken(lambda: class_sink(Scored), columns=NUMBERS)
+
+
+@case("1,000 rows of numbers and text, JSON")
+def json_of_numbers() -> Work:
+    return taken(json_sink, columns=NUMBERS)
 
 
 @case("1 row, a record", "pg_objects.one_sink", "pg_record.Columns")
