@@ -15,6 +15,13 @@ class Note(msgspec.Struct):
     done: bool
 
 
+class User(msgspec.Struct):
+    id: int
+    name: str
+    age: int
+    score: float
+
+
 class Driver:
     async def open(self):
         self.pool = await asyncpg.create_pool(driver.DSN, min_size=10, max_size=10)
@@ -71,6 +78,19 @@ class Driver:
     async def json(self, seconds):
         async def fetch():
             assert orjson.dumps([dict(row) for row in await self.connection.fetch(driver.ROWS)])
+
+        return await driver.repeat(seconds, fetch, driver.USERS)
+
+    async def numbers_structs(self, seconds):
+        async def fetch():
+            rows = [User(*row) for row in await self.connection.fetch(driver.NUMBERS)]
+            assert len(rows) == driver.USERS
+
+        return await driver.repeat(seconds, fetch, driver.USERS)
+
+    async def numbers_json(self, seconds):
+        async def fetch():
+            assert orjson.dumps([dict(row) for row in await self.connection.fetch(driver.NUMBERS)])
 
         return await driver.repeat(seconds, fetch, driver.USERS)
 

@@ -15,6 +15,13 @@ class Note(msgspec.Struct):
     done: bool
 
 
+class User(msgspec.Struct):
+    id: int
+    name: str
+    age: int
+    score: float
+
+
 class Driver:
     async def open(self):
         self.pool = PgPool(driver.DSN, 1, 10)
@@ -71,6 +78,19 @@ class Driver:
     async def json(self, seconds):
         async def fetch():
             assert await self.connection.fetch_json(driver.ROWS)
+
+        return await driver.repeat(seconds, fetch, driver.USERS)
+
+    async def numbers_structs(self, seconds):
+        async def fetch():
+            rows = await self.connection.fetch(User, driver.NUMBERS)
+            assert len(rows) == driver.USERS
+
+        return await driver.repeat(seconds, fetch, driver.USERS)
+
+    async def numbers_json(self, seconds):
+        async def fetch():
+            assert await self.connection.fetch_json(driver.NUMBERS)
 
         return await driver.repeat(seconds, fetch, driver.USERS)
 

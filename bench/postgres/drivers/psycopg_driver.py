@@ -20,6 +20,13 @@ class Note(msgspec.Struct):
     done: bool
 
 
+class User(msgspec.Struct):
+    id: int
+    name: str
+    age: int
+    score: float
+
+
 class Driver:
     async def open(self):
         options = {"autocommit": True, "prepare_threshold": 0}
@@ -74,6 +81,12 @@ class Driver:
 
     async def json(self, seconds):
         return await self.fetch(seconds, dict_row, orjson.dumps)
+
+    async def numbers_structs(self, seconds):
+        return await self.fetch(seconds, args_row(User), sql=driver.NUMBERS)
+
+    async def numbers_json(self, seconds):
+        return await self.fetch(seconds, dict_row, orjson.dumps, sql=driver.NUMBERS)
 
     async def tidy(self):
         await self.connection.execute(driver.TRUNCATE)
