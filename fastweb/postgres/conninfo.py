@@ -158,10 +158,14 @@ def resolve(dsn: str | None = None, *, environ: Mapping[str, str] | None = None,
 
     Raises:
         ClientConfigurationError: what is said cannot be. The text never has the password.
+        TypeError: an argument is of a type that it cannot be.
         UnsupportedClientFeatureError: GSSAPI, or replication, is asked for.
     """
     if environ is None:
         environ = os.environ
+    if dsn is not None and not isinstance(dsn, str):
+        # It is not shown: there may be a password in it.
+        raise TypeError(f"dsn: expected a connection string, a str, or None, not {type(dsn).__name__}")
     said = parse(dsn) if dsn else {}
     own: dict[str, Any] = {}
     _add_keywords(said, own, keywords)
@@ -247,10 +251,14 @@ def _add_keywords(said: dict[str, str], own: dict[str, Any], keywords: dict[str,
             own[name] = value
         elif name in KEYWORDS:
             # A list of hosts or ports is as good as their commas.
-            if isinstance(value, list | tuple):
+            if isinstance(value, list | tuple) and name in ("host", "hostaddr", "port"):
                 value = ",".join(map(str, value))
+            if not isinstance(value, str | int | float | os.PathLike):
+                raise TypeError(f"{name}: expected a str, not {type(value).__name__}")
             said[name] = str(int(value)) if isinstance(value, bool) else str(value)
         elif name in OWN:
+            if name == "server_settings" and not isinstance(value, Mapping):
+                raise TypeError(f"{name}: expected a dict of settings, not {type(value).__name__}")
             own[name] = value
         else:
             near = difflib.get_close_matches(name, [*KEYWORDS, *OWN, "database"], 1)

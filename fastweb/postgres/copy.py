@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Generator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from fastweb._speedups.pg_copy import (
     BINARY_TRAILER,
@@ -356,6 +356,24 @@ class CopyOut:
         copy_out_statement(source, columns, format, options)
         if self._args and not is_query(source):
             raise InterfaceError("args: are those of a query; a table has none")
+
+    @classmethod
+    def of(cls, source: Table, target: Any, keywords: dict[str, Any]) -> CopyOut:
+        """One that has no connection yet (`on`).
+
+        Arguments:
+            keywords: of `Connection.copy_out`.
+        """
+        own = {
+            name: keywords.pop(name) for name in ("args", "columns", "format", "timeout") if name in keywords
+        }
+        unknown: Any = None
+        return cls(unknown, source, target, options=cast("CopyOutOptions", keywords), **own)
+
+    def on(self, connection: Connection) -> CopyOut:
+        """The same, on this connection."""
+        self._connection = connection
+        return self
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._all().__await__()

@@ -159,6 +159,10 @@ class Cursor(Generic[T]):
             await self._submit(Operation(self._connection.protocol, CLOSE_PORTAL, self._sql))
         self._ended = True
 
+    async def aclose(self) -> None:
+        """The same, by the name that asynchronous generators have for it."""
+        await self.close()
+
     def _open_in_working_transaction(self) -> bool:
         protocol = self._connection.protocol
         return bool(self._portal) and protocol.lost is None and protocol.transaction_status == "T"

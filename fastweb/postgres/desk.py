@@ -344,7 +344,7 @@ def _refused(sql: str, kind: Kind) -> InterfaceError:
     text = " ".join(sql[:200].split())
     if kind is Kind.COPY:
         return InterfaceError(
-            f"COPY talks in its own way: use copy_in and copy_out of a connection (pool.acquire()): {text}"
+            f"COPY talks in its own way: use pool.copy_in and pool.copy_out: {text}"
         )
     return InterfaceError(
         "a pool gives each statement a connection of its choice, so a transaction cannot be begun or ended"

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
@@ -115,6 +115,24 @@ class Handle:
             return self._wait("exec", args, options)
         return PendingResult(partial(self._source().exec, *args, **options))
 
+    def iterate(self, *args: Any, **options: Any) -> Any:
+        """The rows of a query a few at a time: `async for`, or in a thread `for`. As `PgPool.iterate`, and in
+        a transaction of the handle as `Connection.iterate`."""
+        rows = partial(self._source().iterate, *args, **options)
+        return rows() if self._is_here() else self._rows_in_thread(rows, options.get("prefetch", 50))
+
+    def copy_in(self, *args: Any, **options: Any) -> Any:
+        """Copy rows or bytes into a table; how many rows there were: `PgPool.copy_in`."""
+        if not self._is_here():
+            return self._wait("copy_in", args, options)
+        return self._source().copy_in(*args, **options)
+
+    def copy_out(self, *args: Any, **options: Any) -> Any:
+        """Copy a table or a query out: `PgPool.copy_out`. In a thread, what that gives when awaited."""
+        if not self._is_here():
+            return self._wait("copy_out", args, options)
+        return self._source().copy_out(*args, **options)
+
     def transaction(self, isolation: Any = None, **options: Any) -> HandleTransaction:
         """A transaction, for `async with`, or for `with` in a thread; within another one a savepoint.
 
@@ -149,6 +167,28 @@ class Handle:
         source = self.pool if name == "run" else self._source()
         timeout = options.get("timeout")
         return self._call(partial(getattr(source, name), *args, **options), timeout)
+
+    def _rows_in_thread(self, begin: Callable[[], Any], count: int) -> Iterator[Any]:
+        """In a thread: have the loop ask for the rows, so many at once."""
+        rows: Any = None
+
+        async def some() -> list[Any]:
+            nonlocal rows
+            if rows is None:
+                rows = aiter(begin())
+            found = []
+            async for row in rows:
+                found.append(row)
+                if len(found) == count:
+                    break
+            return found
+
+        try:
+            while found := self._call(some):
+                yield from found
+        finally:
+            if rows is not None:
+                self._call(rows.aclose)
 
     def _call(self, function: Callable[[], Awaitable[Any]], timeout: float | None = None) -> Any:
         loop = self._loop()

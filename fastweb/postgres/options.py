@@ -99,6 +99,7 @@ class Options:
         statement_cache_text: characters of SQL above which a statement is not kept.
 
     Raises:
+        TypeError: a value is not of its option's type.
         ValueError: a bound is negative.
     """
 
@@ -155,5 +156,37 @@ class Options:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, int | float) and value < 0:
-                raise ValueError(f"{each.name} must not be negative, not {value!r}")
+            if each.type == "int":
+                check_number(each.name, value)
+            elif each.type == "float | None":
+                check_seconds(each.name, value)
+            elif each.type == "bool" and not isinstance(value, bool):
+                raise TypeError(f"{each.name}: expected True or False, not {value!r:.100}")
+            elif each.type == "str" and not isinstance(value, str):
+                raise TypeError(f"{each.name}: expected a str, not {type(value).__name__}")
+
+
+def check_number(name: str, value: object) -> None:
+    """Refuse what is no whole number from 0 on.
+
+    Raises:
+        TypeError, ValueError: it is none; with the option's name.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name}: expected a whole number, not {type(value).__name__}: {value!r:.100}")
+    if value < 0:
+        raise ValueError(f"{name} must not be negative, not {value!r}")
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Refuse what is no number of seconds, nor None.
+
+    Raises:
+        TypeError, ValueError: as of `check_number`.
+    """
+    if value is None:
+        return
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{name}: expected seconds, a number, not {type(value).__name__}: {value!r:.100}")
+    if not value >= 0:
+        raise ValueError(f"{name} must not be negative, not {value!r}")

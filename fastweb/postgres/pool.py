@@ -23,7 +23,7 @@ import logging
 import os
 import weakref
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar, overload
 
 from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_operation import BATCH, QUERY, SIMPLE, Operation
@@ -37,7 +37,9 @@ from fastweb.postgres.errors import ConnectionLostError, InterfaceError, PoolClo
 from fastweb.postgres.handle import Handle
 from fastweb.postgres.leases import Lease, PooledConnection
 from fastweb.postgres.lines import copy_of
+from fastweb.postgres.options import check_number, check_seconds
 from fastweb.postgres.pipeline import Pipeline
+from fastweb.postgres.pool_names import instead_of
 from fastweb.postgres.pool_transaction import PoolTransaction
 from fastweb.postgres.retry import Retry, retrying, run_again
 from fastweb.postgres.slots import Slot
@@ -45,6 +47,10 @@ from fastweb.postgres.statistics import PoolStatistics
 from fastweb.postgres.supply import CLOSED, CLOSING, NEW, Supply
 from fastweb.postgres.types import TypeRegistry
 from fastweb.resources import resources
+
+if TYPE_CHECKING:
+    from fastweb.postgres.copy_statement import Table
+    from fastweb.postgres.pool_streams import PoolCopyOut, PoolRows
 
 __all__ = ["PgPool"]
 
@@ -80,7 +86,7 @@ class PgPool:
 
     Raises:
         ClientConfigurationError: the string or a keyword is wrong.
-        ValueError: a size or a time is.
+        TypeError, ValueError: a size or a time is, or another argument is not of its type.
     """
 
     def __init__(
@@ -96,16 +102,17 @@ class PgPool:
         setup: Callable[[Connection], Awaitable[object]] | None = None,
         **keywords: Any,
     ) -> None:
-        if min_size < 0 or max_size < 1 or min_size > max_size:
-            raise ValueError(f"a pool needs 0 <= min_size <= max_size >= 1, not {min_size} and {max_size}")
-        for name, seconds in (
-            ("max_idle", max_idle),
-            ("max_age", max_age),
-            ("acquire_timeout", acquire_timeout),
-        ):
-            if seconds is not None and seconds < 0:
-                raise ValueError(f"{name} must not be negative, not {seconds!r}")
         self.options = resolve(dsn, **keywords)
+        check_number("min_size", min_size)
+        check_number("max_size", max_size)
+        if max_size < 1 or min_size > max_size:
+            raise ValueError(f"a pool needs 0 <= min_size <= max_size >= 1, not {min_size} and {max_size}")
+        check_seconds("max_idle", max_idle)
+        check_seconds("max_age", max_age)
+        check_seconds("acquire_timeout", acquire_timeout)
+        for name, function in (("connect", connect), ("setup", setup)):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name}: expected a function, not {function!r:.100}")
         #: The database's types: codecs of one's own are set there.
         self.types = TypeRegistry()
         self._supply = Supply(self.options, self.types, min_size, max_size, max_idle, max_age, connect, setup)
@@ -123,6 +130,11 @@ class PgPool:
         state = ("not open yet", "open", "closing", "closed")[supply.state]
         size = f"{len(supply.slots)} of {supply.max_size}"
         return f"<PgPool of {hosts}/{self.options.database}, {size}, {state}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(instead_of(name), name=name, obj=self)
 
     # Open and close
 
@@ -341,6 +353,62 @@ class PgPool:
             Operation(None, QUERY, sql, args, records_sink(), result), timeout, share
         )
         return answer
+
+    # What goes on for longer
+
+    @overload
+    def iterate(
+        self, sql: str, /, *args: Any, prefetch: int = 50, timeout: float | None = None
+    ) -> PoolRows[Record]: ...
+
+    @overload
+    def iterate(
+        self, cls: type[T], sql: str, /, *args: Any, prefetch: int = 50, timeout: float | None = None
+    ) -> PoolRows[T]: ...
+
+    def iterate(
+        self, sql: Any, /, *args: Any, prefetch: int = 50, timeout: float | None = None
+    ) -> PoolRows[Any]:
+        """The rows of a query a few at a time, from a connection of their own, and in a transaction that
+        ends with them; broken off, it is rolled back: `async for row in pool.iterate(…)`.
+
+        Arguments:
+            sql, args, prefetch, timeout: as of `Connection.iterate`.
+        """
+        from fastweb.postgres.pool_streams import PoolRows, rows_of
+
+        cls = None
+        if not isinstance(sql, str):
+            if not args or not isinstance(args[0], str):
+                raise _no_sql(sql)
+            cls, sql, args = sql, args[0], args[1:]
+        lease = Lease(self._desk, None)
+        return PoolRows(lambda: rows_of(lease, sql, args, prefetch, cls, timeout))
+
+    async def copy_in(
+        self,
+        table: Table,
+        source: Any,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as everywhere
+        **options: Any,
+    ) -> int:
+        """Copy rows or bytes into a table, on a connection of its own: as `Connection.copy_in`.
+
+        Arguments:
+            timeout: seconds for all of it, the wait for a connection included.
+        """
+        lease = Lease(self._desk, None)
+        async with asyncio.timeout(timeout), lease as connection:
+            return await connection.copy_in(table, source, **options)
+
+    def copy_out(self, source: Table, target: Any = None, **options: Any) -> PoolCopyOut:
+        """Copy a table, or a query's rows, out, on a connection of its own: as `Connection.copy_out`. Broken
+        off, it gives the connection back."""
+        from fastweb.postgres.copy import CopyOut
+        from fastweb.postgres.pool_streams import PoolCopyOut
+
+        return PoolCopyOut(Lease(self._desk, None), CopyOut.of(source, target, options))
 
     # Leases
 
