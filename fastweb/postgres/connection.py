@@ -13,7 +13,9 @@ PERF: there is no coroutine between `fetch_one` and the Task that waits: see `fa
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from fastweb._speedups.pg_objects import class_sink, one_sink
@@ -27,6 +29,7 @@ from fastweb.postgres.protocol import Protocol
 from fastweb.postgres.startup import Session, open_session
 from fastweb.postgres.transaction import Isolation, Transaction
 from fastweb.postgres.types import TypeRegistry
+from fastweb.postgres.unclosed import end_of, place_of_caller, warn_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -70,7 +73,10 @@ async def connect(dsn: str | None = None, *, shared: Shared | None = None, **key
         PostgresError: the server refused: a wrong password, a missing database.
         ClientConfigurationError: the string or a keyword is wrong.
     """
-    return await connect_with(resolve(dsn, **keywords), shared)
+    place = place_of_caller()
+    connection = await connect_with(resolve(dsn, **keywords), shared)
+    connection.made_at = place
+    return connection
 
 
 async def connect_with(options: Options, shared: Shared | None = None) -> Connection:
@@ -92,6 +98,7 @@ class Connection:
         "_notice_listeners",
         "_query",
         "_timeout",
+        "made_at",
         "on_lost",
         "options",
         "portals",
@@ -118,10 +125,10 @@ class Connection:
         protocol.process_id = session.process_id
         protocol.parameters.update(session.parameters)
         protocol.notices.extend(session.notices)
-        protocol.notification_listener = self._notified
-        protocol.notice_listener = self._noticed
-        protocol.end_listener = self._ended
-        protocol.send_cancel = self.cancel
+        # Nothing of the protocol leads to this object: it is collected where nobody has it any more.
+        own = weakref.ref(self)
+        protocol.end_listener = lambda _error: _tell_end(own())
+        protocol.send_cancel = partial(_send_cancel, session)
         session.hand_over(cast(asyncio.Protocol, protocol))
 
     def _set_up(self, session: Session, shared: Shared, protocol: Protocol) -> None:
@@ -138,6 +145,8 @@ class Connection:
         self.portals = 0
         self._listeners: dict[str, list[Listener]] = {}
         self._notice_listeners: list[Callable[[Connection, PostgresLogMessage], object]] = []
+        #: Where `connect` was called; empty of a pool's.
+        self.made_at = ""
         #: Called with the connection when it has ended.
         self.on_lost: Callable[[Connection], object] | None = None
 
@@ -462,6 +471,7 @@ class Connection:
             raise TypeError(f"expected a function to call, got {callback!r:.100}")
         if len(channel.encode()) > MOST_OF_A_NAME:
             raise InterfaceError(f"a channel's name has at most {MOST_OF_A_NAME} bytes: {channel!r:.100}")
+        self.protocol.notification_listener = self._notified
         listeners = self._listeners.setdefault(channel, [])
         listeners.append(callback)
         if len(listeners) == 1:
@@ -504,6 +514,7 @@ class Connection:
 
     def add_notice_listener(self, callback: Callable[[Connection, PostgresLogMessage], object]) -> None:
         """Have a function called with this connection and every notice of the server."""
+        self.protocol.notice_listener = self._noticed
         if callback not in self._notice_listeners:
             self._notice_listeners.append(callback)
 
@@ -577,9 +588,7 @@ class Connection:
 
     async def cancel(self) -> None:
         """Ask the server to end what it does now: a CancelRequest, on a connection of its own."""
-        from fastweb.postgres.cancel import send_cancel
-
-        await send_cancel(self.session)
+        await _send_cancel(self.session)
 
     async def drain(self) -> None:
         """Wait until all that was asked is answered, whoever waits for it."""
@@ -603,10 +612,14 @@ class Connection:
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
 
-    def _ended(self, error: Exception) -> None:
-        if self.on_lost is not None:
-            listener, self.on_lost = self.on_lost, None
-            listener(self)
+    def __del__(self) -> None:
+        place = getattr(self, "made_at", "")
+        if not place:
+            return
+        protocol = self.protocol
+        if protocol.lost is None and not protocol.closing:
+            warn_of(f"a connection was never closed: {self!r}: `async with await connect(…)`", place, self)
+            end_of([protocol], lambda: not protocol.is_idle)
 
 
 class PreparedStatement:
@@ -664,6 +677,18 @@ def _digits(text: str) -> str:
     while end < len(text) and text[end].isdigit():
         end += 1
     return text[:end]
+
+
+async def _send_cancel(session: Session) -> None:
+    from fastweb.postgres.cancel import send_cancel
+
+    await send_cancel(session)
+
+
+def _tell_end(connection: Connection | None) -> None:
+    if connection is not None and connection.on_lost is not None:
+        listener, connection.on_lost = connection.on_lost, None
+        listener(connection)
 
 
 def _none(_operation: Operation) -> None:

@@ -6,15 +6,16 @@ from __future__ import annotations
 import asyncio
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from fastweb.postgres.connection import Connection, Listener
-from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
+from fastweb.postgres.connection import Connection
+from fastweb.postgres.errors import InterfaceError
 from fastweb.postgres.slots import Holding, Slot
 
 if TYPE_CHECKING:
     from fastweb.postgres.desk import Desk
+    from fastweb.postgres.pool import PgPool
 
 __all__ = ["Lease", "PooledConnection"]
 
@@ -45,17 +46,6 @@ class PooledConnection(Connection):
         self._set_up(own.session, own.shared, own.protocol)
         self._lease = lease
 
-    async def listen(self, channel: str, callback: Listener) -> None:
-        """As `Connection.listen`, until it is given back."""
-        # Not before: the protocol would keep alive what nobody gives back.
-        self.protocol.notification_listener = self._notified
-        await super().listen(channel, callback)
-
-    def add_notice_listener(self, callback: Callable[[Connection, PostgresLogMessage], object]) -> None:
-        """As `Connection.add_notice_listener`, until it is given back."""
-        self.protocol.notice_listener = self._noticed
-        super().add_notice_listener(callback)
-
     def give_back(self) -> None:
         """Be of no use any more."""
         self.protocol.notification_listener = self.protocol.notice_listener = None
@@ -71,14 +61,15 @@ class Lease:
     """What `PgPool.acquire` returns. It lends a connection once.
 
     Arguments:
-        desk: of the pool whose connection it is to be.
+        pool: whose connection it is to be; it lives as long as this.
         timeout: seconds to wait for one.
     """
 
-    __slots__ = ("_code", "_connection", "_desk", "_line", "_slot", "_timeout")
+    __slots__ = ("_code", "_connection", "_desk", "_line", "_pool", "_slot", "_timeout")
 
-    def __init__(self, desk: Desk, timeout: float | None) -> None:
-        self._desk = desk
+    def __init__(self, pool: PgPool, timeout: float | None) -> None:
+        self._pool = pool
+        self._desk: Desk = pool._desk
         self._timeout = timeout
         self._slot: Slot | None = None
         self._connection: PooledConnection | None = None

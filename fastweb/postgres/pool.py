@@ -46,6 +46,7 @@ from fastweb.postgres.slots import Slot
 from fastweb.postgres.statistics import PoolStatistics
 from fastweb.postgres.supply import CLOSED, CLOSING, NEW, Supply
 from fastweb.postgres.types import TypeRegistry
+from fastweb.postgres.unclosed import end_of, place_of_caller, warn_of
 from fastweb.resources import resources
 
 if TYPE_CHECKING:
@@ -116,11 +117,16 @@ class PgPool:
         #: The database's types: codecs of one's own are set there.
         self.types = TypeRegistry()
         self._supply = Supply(self.options, self.types, min_size, max_size, max_idle, max_age, connect, setup)
-        self._desk = desk = Desk(self._supply, self._enter, acquire_timeout, self.options.command_timeout)
+        # Nothing of the connections leads to this object: it is collected where nobody has it any more.
+        own = weakref.ref(self)
+        self._desk = desk = Desk(
+            self._supply, lambda: _enter(own()), acquire_timeout, self.options.command_timeout
+        )
         self._ask = desk.ask
         #: Whether this thread is that of the event loop that it is used on.
         self.is_here = desk.is_here
         self._looked_at = (0.0, 0)
+        self._made_at = place_of_caller()
         resources.register(self)
         _pools.add(self)
 
@@ -130,6 +136,16 @@ class PgPool:
         state = ("not open yet", "open", "closing", "closed")[supply.state]
         size = f"{len(supply.slots)} of {supply.max_size}"
         return f"<PgPool of {hosts}/{self.options.database}, {size}, {state}>"
+
+    def __del__(self) -> None:
+        supply = self.__dict__.get("_supply")
+        if supply is None or not (supply.slots or supply.opening):
+            return
+        warn_of(f"a pool was never closed: {self!r}: `async with pool`, or its app", self._made_at, self)
+        supply.forsaken = True
+        desk = self.__dict__["_desk"]
+        if supply.slots:
+            end_of([slot.session for slot in supply.slots], lambda: desk.is_used)
 
     if not TYPE_CHECKING:
 
@@ -382,7 +398,7 @@ class PgPool:
             if not args or not isinstance(args[0], str):
                 raise _no_sql(sql)
             cls, sql, args = sql, args[0], args[1:]
-        lease = Lease(self._desk, None)
+        lease = Lease(self, None)
         return PoolRows(lambda: rows_of(lease, sql, args, prefetch, cls, timeout))
 
     async def copy_in(
@@ -398,7 +414,7 @@ class PgPool:
         Arguments:
             timeout: seconds for all of it, the wait for a connection included.
         """
-        lease = Lease(self._desk, None)
+        lease = Lease(self, None)
         async with asyncio.timeout(timeout), lease as connection:
             return await connection.copy_in(table, source, **options)
 
@@ -408,7 +424,7 @@ class PgPool:
         from fastweb.postgres.copy import CopyOut
         from fastweb.postgres.pool_streams import PoolCopyOut
 
-        return PoolCopyOut(Lease(self._desk, None), CopyOut.of(source, target, options))
+        return PoolCopyOut(Lease(self, None), CopyOut.of(source, target, options))
 
     # Leases
 
@@ -423,7 +439,7 @@ class PgPool:
             PoolClosedError: the pool is closed.
             ConnectError: none could be opened.
         """
-        return Lease(self._desk, timeout)
+        return Lease(self, timeout)
 
     async def release(self, connection: Connection) -> None:
         """Give a connection back that was got by `await pool.acquire()`. A second time does nothing.
@@ -458,7 +474,7 @@ class PgPool:
         Raises:
             Exception: as of `acquire` and `Connection.transaction`.
         """
-        return PoolTransaction(Lease(self._desk, timeout), isolation, options)
+        return PoolTransaction(Lease(self, timeout), isolation, options)
 
     async def run(
         self,
@@ -582,6 +598,12 @@ class PgPool:
             resets=supply.resets,
             acquired_per_second=per_second,
         )
+
+
+def _enter(pool: PgPool | None) -> None:
+    if pool is None:
+        raise PoolClosedError("the pool was never closed, and nobody has it any more")
+    pool._enter()
 
 
 def _none(_operation: Operation) -> None:

@@ -108,6 +108,8 @@ class Slot:
         self.timer: asyncio.TimerHandle | None = None
         #: When the operation began that was found slow.
         self.slow = 0.0
+        # The pool tells, of all of them.
+        connection.made_at = ""
         session.owner = self
         session.shared = True
         session.ordered = False

@@ -19,6 +19,7 @@ from fastweb.postgres.errors import InterfaceError
 from fastweb.postgres.options import Options
 from fastweb.postgres.slots import Slot
 from fastweb.postgres.types import TypeRegistry
+from fastweb.postgres.unclosed import end_of
 
 if TYPE_CHECKING:
     from fastweb.postgres.desk import Desk
@@ -63,6 +64,8 @@ class Supply:
         self._connect = connect
         self._setup = setup
         self.state = NEW
+        #: Nobody has the pool any more, and it was never closed.
+        self.forsaken = False
         self.opened = self.ended = self.losses = self.connect_failures = self.resets = 0
         self.begin_anew()
 
@@ -172,6 +175,8 @@ class Supply:
         if self._sweep is None:
             self._sweep_later()
         self.desk.freed(slot)
+        if self.forsaken:
+            end_of([slot.session], lambda: self.desk.is_used)
         if self.desk.is_waited_for:
             self.grow()
 
@@ -202,7 +207,7 @@ class Supply:
 
     def make_up(self) -> None:
         """Open another one for what was lost, where somebody waits, or fewer are left than are to be open."""
-        if self.state != OPEN:
+        if self.state != OPEN or self.forsaken:
             return
         if self.desk.is_waited_for:
             self.grow()
