@@ -752,8 +752,8 @@ class BaseSession(OperationQueue):
             again = True
             self._drop_statement(statement)
         elif operation.stale:
-            # Only what changes nothing can be asked twice.
-            again = error is not None or operation.tag[:6] == b"SELECT"
+            # What was done can be asked twice only where it changes nothing.
+            again = error is not None or self.only_reads(operation.sql)
             self._drop_statement(statement)
         elif not statement.proven and not operation.describing and code is not None:
             again = code[:2] in ("42", "08") or code == "22P03"
@@ -802,6 +802,10 @@ class BaseSession(OperationQueue):
 
     def make_error(self, fields: dict, sql: Any) -> Any:
         """The exception for an ErrorResponse."""
+        raise NotImplementedError
+
+    def only_reads(self, sql: str) -> bool:
+        """Whether a text changes nothing, as far as it shows."""
         raise NotImplementedError
 
     def changed(self, operation: Operation) -> Any:

@@ -29,6 +29,7 @@ from fastweb.postgres.errors import (
     error_of,
     notice_of,
 )
+from fastweb.postgres.statements import Kind, kind_of
 
 __all__ = ["Protocol"]
 
@@ -169,6 +170,9 @@ class Protocol(BaseSession):
     def lost_error(self, operation: Operation) -> Exception:
         error = self.lost
         return type(error)(*error.args) if error is not None else ConnectionLostError(self._why(None))
+
+    def only_reads(self, sql: str) -> bool:
+        return kind_of(sql) is Kind.READ
 
     def changed(self, operation: Operation) -> Exception:
         return InterfaceError(

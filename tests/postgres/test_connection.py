@@ -166,6 +166,33 @@ def test_a_statement_survives_a_change_of_its_table(postgres: Postgres) -> None:
     run(postgres.dsn, main)
 
 
+def test_what_writes_is_never_asked_twice(postgres: Postgres) -> None:
+    """A SELECT of a function that writes, whose rows come in another form than another connection knew."""
+
+    async def main() -> None:
+        shared = Shared()
+        c, d = [await connect(postgres.dsn, shared=shared) for _ in range(2)]
+        sql = "select pg_temp.noted()"
+        async with c, d:
+            for each, kind, value in ((c, "int", "1"), (d, "tsvector", "'a'")):
+                await each.execute("create temp table notes (n int)")
+                await each.execute(
+                    f"create function pg_temp.noted() returns {kind} language sql as"
+                    f" $$ insert into notes values (1); select {value}::{kind} $$"
+                )
+            assert await c.fetch_value(sql) == 1
+            with pytest.raises(InterfaceError, match="it was done"):
+                await d.fetch_value(sql)
+            assert await d.fetch_value("select count(*) from notes") == 1
+            assert await d.fetch_value(sql) == "'a'"
+            # A read is.
+            await c.execute("create temp table read (n int); insert into read values (1)")
+            await d.execute("create temp table read (n tsvector); insert into read values ('b')")
+            assert [await each.fetch_value("select n from read") for each in (c, d)] == [1, "'b'"]
+
+    run_with(main())
+
+
 def test_a_parameter_s_type_changes(postgres: Postgres) -> None:
     """What was described takes no such argument: it is described anew before it is refused."""
 

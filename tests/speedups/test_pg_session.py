@@ -106,6 +106,9 @@ class Session(BaseSession):
     def wrong_argument(self, error: Any, place: int, codec: Codec, value: Any) -> Any:
         return type(error)(f"{place}: {error}")
 
+    def only_reads(self, sql: str) -> bool:
+        return sql.startswith("select")
+
     def text_codec(self) -> Codec:
         codec: Codec = self.registry.codec(25)
         return codec
