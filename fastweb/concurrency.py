@@ -331,8 +331,8 @@ class OwnThreads:
     """Counts the calls that `run_in_own_thread` makes at once.
 
     Attributes:
-        most: how many there may be; the network pushes on it, since each client of a plain `def` WebSocket
-            handler takes a thread for as long as it stays.
+        most: how many there may be, `Limits.own_threads` of the server that runs; the network pushes on it,
+            since each client of a plain `def` WebSocket handler takes a thread for as long as it stays.
         count: how many there are.
     """
 
@@ -346,7 +346,7 @@ class OwnThreads:
             if self.count >= self.most:
                 raise RuntimeError(
                     f"{self.count} threads run plain functions that last, which is the most there may be: "
-                    "make these functions async, or raise fastweb.concurrency.own_threads.most"
+                    "make these functions async, or raise Limits.own_threads"
                 )
             self.count += 1
 
@@ -355,7 +355,7 @@ class OwnThreads:
             self.count -= 1
 
 
-#: The bound of `run_in_own_thread`.
+#: The bound of `run_in_own_thread`: as `Limits` has it, before a server says otherwise.
 own_threads: Final = OwnThreads(2000)
 
 

@@ -35,6 +35,9 @@ class Limits:
             a request, the idlest first, and where there are none the newcomer is told 503.
         pipelined_requests: requests of one connection that may wait for their turn; reading stops above it.
         write_buffer: bytes of an answer that may wait for a slow client before the endpoint has to wait, too.
+        own_threads: plain functions that last as long as a client likes, such as `def` WebSocket handlers,
+            which a process may run at once, each in a thread of its own (RuntimeError beyond it). Our server
+            sets it as it starts; under another one it is `fastweb.concurrency.own_threads.most`.
         handshakes: connections of a worker whose TLS handshake, or PROXY protocol header, is not complete;
             beyond it the oldest of them is cut.
         tls_handshake_timeout: seconds that a TLS handshake may take.
@@ -77,6 +80,7 @@ class Limits:
     connections: int = 16 * 1024
     pipelined_requests: int = 32
     write_buffer: int = 64 * 1024
+    own_threads: int = 2000
     handshakes: int = 1024
     tls_handshake_timeout: float = 10.0
     body_rate: int = 240

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -12,15 +13,22 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from bench.machine import busy, commit, machine, now
-from fastweb import is_compiled
+from fastweb import FastWeb, WebSocket, is_compiled
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULTS: Final = ROOT / "bench" / "results" / "connections.json"
 REQUEST: Final = b"GET / HTTP/1.1\r\nHost: bench.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
+#: RFC 6455 section 1.2; the frame is the text "hello", masked with nothing.
+UPGRADE: Final = (
+    b"GET /ws HTTP/1.1\r\nHost: bench.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+HELLO: Final = b"\x81\x85\0\0\0\0hello"
 BUSY: Final = 64
 #: Connections from one address of the loopback network: fewer than it has ports.
 PER_ADDRESS: Final = 20_000
@@ -30,7 +38,6 @@ def serve() -> None:
     """The server, on a free port, which it prints."""
     import uvloop
 
-    from fastweb import FastWeb
     from fastweb.limits import Limits
     from fastweb.server.connections import Connections
 
@@ -40,9 +47,16 @@ def serve() -> None:
     async def root() -> dict[str, str]:
         return {"message": "Hello"}
 
+    @app.websocket("/ws")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while True:
+            await websocket.send_text(await websocket.receive_text())
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        connections = Connections(app, Limits(keep_alive_timeout=3600.0), loop=loop)
+        limits = Limits(keep_alive_timeout=3600.0, websocket_ping_interval=3600.0)
+        connections = Connections(app, limits, loop=loop)
         connections.start()
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
@@ -87,6 +101,19 @@ def open_idle(port: int, count: int) -> list[socket.socket]:
     return idle
 
 
+def open_websockets(port: int, count: int) -> list[socket.socket]:
+    """WebSockets that have each sent one text and got it back."""
+    idle = []
+    for number in range(count):
+        sock = connect(port, number)
+        sock.sendall(UPGRADE)
+        idle.append(sock)
+        assert sock.recv(4096).startswith(b"HTTP/1.1 101 ")
+        sock.sendall(HELLO)
+        assert sock.recv(4096) == b"\x81\x05hello"
+    return idle
+
+
 def latencies(port: int, seconds: float) -> dict[str, float]:
     """Milliseconds of the requests of the busy."""
     selector = selectors.DefaultSelector()
@@ -116,13 +143,38 @@ def latencies(port: int, seconds: float) -> dict[str, float]:
     return {**figures, "longest": taken[-1] * 1000, "requests": len(taken) / seconds}
 
 
-def measure(count: int, seconds: float) -> dict[str, Any]:
+@contextlib.contextmanager
+def server() -> Iterator[tuple[int, int]]:
+    """A server, warm: its port, and its process."""
     words = [sys.executable, "-m", "bench.connections", "--serve"]
     process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         port, pid = map(int, process.stdout.readline().split())
         latencies(port, 1.0)
+        yield port, pid
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def measure_websockets(count: int) -> dict[str, Any]:
+    with server() as (port, pid):
+        for sock in open_websockets(port, 1):
+            sock.close()
+        before = anonymous(pid)
+        idle = open_websockets(port, count)
+        memory = (anonymous(pid) - before) / count
+        for sock in idle:
+            sock.close()
+        time.sleep(0.5)
+        left = anonymous(pid) - before
+    return {"count": count, "bytes_each": memory, "left_behind": left}
+
+
+def measure(count: int, seconds: float) -> dict[str, Any]:
+    with server() as (port, pid):
         alone = latencies(port, seconds)
         before = anonymous(pid)
         idle = open_idle(port, count)
@@ -132,16 +184,13 @@ def measure(count: int, seconds: float) -> dict[str, Any]:
             sock.close()
         time.sleep(0.5)
         left = anonymous(pid) - before
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
     return {"count": count, "bytes_each": memory, "left_behind": left, "alone": alone, "beside": beside}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.connections", description="Idle connections.")
     parser.add_argument("--count", type=int, default=10_000, help="idle connections (default: 10000)")
+    parser.add_argument("--websockets", type=int, default=5000, help="idle WebSockets (default: 5000)")
     parser.add_argument("--seconds", type=float, default=8.0, help="of the busy ones, each time (default: 8)")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -150,17 +199,20 @@ def main() -> None:
     if options.serve:
         serve()
         return
-    if options.count + 2 * BUSY + 100 > most:
-        parser.error(f"{most} open files are allowed: too few for {options.count} connections")
+    count = max(options.count, options.websockets)
+    if count + 2 * BUSY + 100 > most:
+        parser.error(f"{most} open files are allowed: too few for {count} connections")
     load = busy()
     result = measure(options.count, options.seconds)
     print(f"{options.count} idle connections: {result['bytes_each'] / 1024:.2f} KiB each")
     for name in ("alone", "beside"):
         figures = ", ".join(f"{key} {value:.2f}" for key, value in result[name].items())
         print(f"64 busy ones, {name:6}: {figures}  (ms; a second)")
+    websockets = measure_websockets(options.websockets)
+    print(f"{options.websockets} idle WebSockets: {websockets['bytes_each'] / 1024:.2f} KiB each")
     if options.save:
         document = {"when": now(), "commit": commit(ROOT), "machine": machine(), "busy": load}
-        document = {**document, "compiled": is_compiled(), "idle": result}
+        document = {**document, "compiled": is_compiled(), "idle": result, "websockets": websockets}
         RESULTS.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -31,7 +31,6 @@ BODY_BUFFER; what is neither body nor head (chunk extensions, trailers), by the 
 reading stops, and what was received already waits in the parser.
 """
 
-from collections import deque
 from sys import intern
 from time import monotonic
 from typing import Any
@@ -161,7 +160,7 @@ class BaseConnection(StreamOwner):
     in_head = cython.declare(cython.bint, visibility="readonly")
     current = cython.declare(object, visibility="public")
     parsing = cython.declare(object, visibility="public")
-    queue = cython.declare(object, visibility="readonly")
+    queue = cython.declare(list, visibility="readonly")
     access_log = cython.declare(object, visibility="readonly")
     #: A listed proxy has connected: what it says of its client counts.
     proxied = cython.declare(cython.bint, visibility="public")
@@ -200,7 +199,8 @@ class BaseConnection(StreamOwner):
         self.in_head = False
         self.current = None
         self.parsing = None
-        self.queue = deque()
+        #: PERF: a deque of none takes 760 bytes, of 4,000 that an idle connection has.
+        self.queue = []
         self.access_log = access_log
         self.proxied = False
         self.written = 0
@@ -357,7 +357,7 @@ class BaseConnection(StreamOwner):
         self._pumping = True
         try:
             while self.current is None and self.queue and not self.writing_paused:
-                self._open_stream(self.queue.popleft())
+                self._open_stream(self.queue.pop(0))
             if (
                 self.parsing is not None
                 and self.current is None

@@ -141,6 +141,8 @@ def _integer(text: str) -> Any:
     start: cython.Py_ssize_t = 1 if n > 1 and text[0] == "-" else 0
     if n == 0 or n > _SHORT:
         return None
+    if not cython.compiled:
+        return int(text) if text.isascii() and text[start:].isdigit() else None
     number: cython.longlong = 0
     for i in range(start, n):
         digit: cython.int = ord(text[i]) - 48
@@ -233,8 +235,9 @@ class Source:
         source: cython.int = parameter.source
         raw: Any = None
         if source == _PATH:
-            if self.path_params is not None:
-                raw = cython.cast(dict, self.path_params).get(parameter.alias)
+            matched: dict = self.path_params
+            if matched is not None:
+                raw = matched.get(parameter.alias)
         elif source == _QUERY:
             # PERF: no pairs are made; `_descend` of the router has the figure.
             if (

@@ -111,17 +111,18 @@ class Node:
         return child
 
     @cython.cfunc
-    def literal(
-        self, path: str, at: cython.Py_ssize_t, stop: cython.Py_ssize_t, is_ascii: cython.bint
-    ) -> Any:
-        """The child of a path's segment; None for none. PERF: nothing is cut out, and hashed, for a few."""
-        if cython.compiled and is_ascii and len(self.texts) <= _FEW:
-            i: cython.Py_ssize_t
-            for i in range(len(self.texts)):
-                if capi.text_is_at(path, at, stop - at, self.texts[i]):
-                    return self.below[i]
-            return None
-        return self.literals.get(path[at:stop])
+    def literal(self, path: str, at: cython.Py_ssize_t, stop: cython.Py_ssize_t) -> Any:
+        """The child of a segment of a path that is ASCII; None for none. In compiled code alone.
+
+        PERF: where there are few of them, nothing is cut out and hashed.
+        """
+        if len(self.texts) > _FEW:
+            return self.literals.get(path[at:stop])
+        i: cython.Py_ssize_t
+        for i in range(len(self.texts)):
+            if capi.text_is_at(path, at, stop - at, self.texts[i]):
+                return self.below[i]
+        return None
 
 
 @cython.cclass
@@ -302,8 +303,8 @@ class Matcher:
             are no parameters.
         """
         row: dict = None
-        # PERF: a path that can be none of them need not be hashed.
-        if (self._lengths >> min(len(path), 63)) & 1:
+        # PERF: compiled, a path that can be none of them is not hashed.
+        if not cython.compiled or (self._lengths >> min(len(path), 63)) & 1:
             row = self._table.get(path)
         if row is not None:
             settled = row.get(method)
@@ -339,13 +340,19 @@ def _descend(matcher: Matcher, method: Any, path: str) -> Any:
         if node.rest:
             return None
         stop: cython.Py_ssize_t
+        segment: str = None
+        below: Node
         if cython.compiled and is_ascii:
             stop = capi.find_in_text(path, at, 47)
+            if stop < 0:
+                stop = size
+            below = node.literal(path, at, stop)
         else:
             stop = path.find("/", at)
-        if stop < 0:
-            stop = size
-        below: Node = node.literal(path, at, stop, is_ascii)
+            if stop < 0:
+                stop = size
+            segment = path[at:stop]
+            below = node.literals.get(segment)
         if below is not None:
             if node.params:
                 return None
@@ -354,11 +361,8 @@ def _descend(matcher: Matcher, method: Any, path: str) -> Any:
             if len(node.params) != 1:
                 return None
             param: Param = node.params[0]
-            segment: str
             if cython.compiled and is_ascii:
                 segment = capi.part_of_text(path, at, stop)
-            else:
-                segment = path[at:stop]
             if not _fits(param.kind, segment):
                 return None
             values.append(segment)

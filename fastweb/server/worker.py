@@ -196,6 +196,7 @@ class Server:
 
     async def _serve(self, listeners: Listeners, tls: TLS | None) -> None:
         # Here and not above, since a supervisor imports this module and needs no protocol.
+        from fastweb.concurrency import own_threads
         from fastweb.server.acceptor import Acceptor
         from fastweb.server.access_log import AccessLog
         from fastweb.server.capacity import connections_within_files
@@ -206,9 +207,11 @@ class Server:
         log = None
         if config.access_log and config.log_level in ("info", "debug"):
             log = AccessLog(path=config.access_log_file, form=config.access_log_format, loop=loop)
+        limits = config.limits_of(self.app)
+        own_threads.most = limits.own_threads
         connections = Connections(
             self.app,
-            config.limits_of(self.app),
+            limits,
             loop=loop,
             access_log=log,
             server_header=config.server_header,

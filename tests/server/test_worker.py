@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from fastweb import FastWeb, Limits
+from fastweb.concurrency import own_threads
 from fastweb.server import Server, StartupError, run
 from fastweb.server.config import Config
 from fastweb.server.worker import run_server
@@ -276,3 +278,16 @@ def test_a_module_that_runs_its_app(start: Serve, app_dir: Path) -> None:
     assert server.get() != str(server.process.pid)
     assert server.stop() == 0
     assert "name package.script ['2']" in server.out
+
+
+def test_the_bound_of_threads_that_last_is_that_of_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_threads, "most", own_threads.most)
+    seen: list[int] = []
+
+    def started(server: Server) -> None:
+        seen.append(own_threads.most)
+        server.stop()
+
+    app = FastWeb(limits=Limits(own_threads=3))
+    run_server(Server(app, Config(app=app, port=0, access_log=False), on_started=started))
+    assert seen == [3]
