@@ -41,8 +41,9 @@ def _marks(word: cython.ulonglong) -> cython.ulonglong:
 
 
 @cython.cfunc
+@cython.inline
 @cython.exceptval(check=False)
-def copied(to: cython.p_char, text: cython.p_char, size: cython.Py_ssize_t) -> cython.bint:
+def _copied(to: cython.p_char, text: cython.p_char, size: cython.Py_ssize_t) -> cython.bint:
     """Copy UTF-8, and tell whether it may stand in a JSON string as it is. The last words overlap."""
     if cython.compiled:
         word: cython.ulonglong = 0
@@ -74,6 +75,13 @@ def copied(to: cython.p_char, text: cython.p_char, size: cython.Py_ssize_t) -> c
         high: cython.ulonglong = 0x0101010101010101
         return (found & (high << 7)) == 0
     return False
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def copied(to: cython.p_char, text: cython.p_char, size: cython.Py_ssize_t) -> cython.bint:
+    """The same, for other modules."""
+    return _copied(to, text, size)
 
 
 @cython.cfunc
@@ -181,7 +189,7 @@ class Writer:
             if self.room - self.size < count + 2:
                 self.grow(count + 2)
             end: cython.p_char = self.text + self.size
-            if copied(end + 1, data, count):
+            if _copied(end + 1, data, count):
                 end[0] = 34
                 end[count + 1] = 34
                 self.size += count + 2
@@ -195,7 +203,7 @@ class Writer:
         if self.room - self.size < count + 2:
             self.grow(count + 2)
         end: cython.p_char = self.text + self.size
-        if not copied(end + 1, data, count) or not _is_ascii(data, count):
+        if not _copied(end + 1, data, count) or not _is_ascii(data, count):
             return False
         end[0] = 34
         end[count + 1] = 34

@@ -165,7 +165,7 @@ class Desk(BaseDesk):
             timeout = self.acquire_timeout
         if isinstance(what, Operation):
             what.session = line
-        waiter = Waiter(what, self.loop.time())
+        waiter = Waiter(what, self.loop.time(), self.waits)
         line.add(waiter)
         self.waits += 1
         if timeout is not None:
@@ -255,7 +255,7 @@ class Desk(BaseDesk):
             return
         owner = owning.first()
         reader = reading.first()
-        if owner is not None and (reader is None or owner.since <= reader.since):
+        if owner is not None and (reader is None or owner.number < reader.number):
             owning.pop(owner)
             self._count_wait(now - owner.since)
             if isinstance(owner.what, Operation):

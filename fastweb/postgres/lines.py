@@ -22,13 +22,15 @@ class Waiter:
     Arguments:
         what: an Operation, or a Future.
         since: the loop's time.
+        number: who has come before whom, in any line: a loop's time may be the same for many.
     """
 
-    __slots__ = ("since", "timer", "what")
+    __slots__ = ("number", "since", "timer", "what")
 
-    def __init__(self, what: Any, since: float) -> None:
+    def __init__(self, what: Any, since: float, number: int) -> None:
         self.what = what
         self.since = since
+        self.number = number
         self.timer: asyncio.TimerHandle | None = None
 
     @property
