@@ -58,7 +58,8 @@ class Columns:
         return f"<Columns {' '.join(map(repr, self.names))}>"
 
 
-# PERF: with as many to hand none of 1,000 rows counts as an object that the garbage collector has to look for.
+# PERF: with as many to hand, none of 1,000 rows counts as an object that the garbage collector has to look
+# for.
 @cython.final
 @cython.freelist(1024)
 @cython.cclass
