@@ -184,6 +184,8 @@ class ThreadPool:
         self._extra: set[threading.Thread] = set()
         # Jobs that were submitted and have not ended. Unless the pool is full, there is a thread for each.
         self._busy = 0
+        # Those that have ended and whose loop has still to be told.
+        self._ending: set[Job] = set()
 
     @property
     def size(self) -> int:
@@ -201,8 +203,8 @@ class ThreadPool:
 
     @property
     def busy(self) -> int:
-        """How many functions run, or wait for a thread."""
-        return self._busy
+        """How many functions run, or wait for a thread, or have ended and their loop does not know yet."""
+        return self._busy + len(self._ending)
 
     def __len__(self) -> int:
         """How many threads there are now."""
@@ -265,10 +267,14 @@ class ThreadPool:
                     return
                 continue
             result, error = self._call(job)
+            self._ending.add(job)
             # Before the loop hears of the end, lest its next job start a thread for want of this one.
             with self._lock:
                 self._busy -= 1
-            job.report(result, error)
+            try:
+                job.report(result, error)
+            finally:
+                self._ending.discard(job)
             # An idle thread must not keep them alive.
             del job, result, error
 

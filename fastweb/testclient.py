@@ -148,12 +148,20 @@ class WebSocketTestSession:
             self._sent.put(None)
 
     async def _leave(self, scope: anyio.CancelScope) -> None:
-        # Who hears of the disconnect may tidy up; who does not ask waits for something else, for good.
-        for _ in range(100):
-            await anyio.lowlevel.checkpoint()
-        # A thread is not as quick as the loop, which tells nothing about what it will ask for next.
-        with anyio.move_on_after(_TIDY_UP_SECONDS):
-            while threads_at_work() and not self._disconnected.is_set():
+        # Who hears of the disconnect may tidy up; who does not ask waits for something else, for good. A
+        # thread is not as quick as the loop, which tells nothing about what it will ask for next; and what it
+        # has given takes turns of the loop to reach the app.
+        deadline = anyio.current_time() + _TIDY_UP_SECONDS
+        idle = 0
+        while idle < 2 and not self._disconnected.is_set():
+            at_work = threads_at_work()
+            late = anyio.current_time() > deadline
+            for _ in range(100):
+                await anyio.lowlevel.checkpoint()
+            idle = 0 if at_work or threads_at_work() else idle + 1
+            if late:
+                break
+            if not idle:
                 with anyio.move_on_after(0.01):
                     await self._disconnected.wait()
         if self._disconnected.is_set():

@@ -40,7 +40,18 @@ def stale() -> list[str]:
     ]
 
 
+def no_deadlines() -> None:
+    """An example is not wrong because the machine stood still for a moment."""
+    try:
+        from hypothesis import HealthCheck, settings
+    except ModuleNotFoundError:  # tests/extensions is run where it is not installed.
+        return
+    settings.register_profile("fastweb", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("fastweb")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    no_deadlines()
     expected = os.environ.get("FASTWEB_EXPECT_MODE") or mode()
     if expected != mode():
         found = f"{_speedups.__file__} is {mode()}"

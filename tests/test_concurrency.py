@@ -50,12 +50,12 @@ def pool_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wait_for(event: threading.Event) -> None:
-    assert event.wait(10), "nobody set the event"
+    assert event.wait(30), "nobody set the event"
 
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop run until another thread has got somewhere."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not condition():  # noqa: ASYNC110 - no thread can set an anyio.Event
             await anyio.sleep(0.001)
 
@@ -160,7 +160,7 @@ def test_many_run_at_once(run: Callable[..., Any]) -> None:
     async def main() -> None:
         async with anyio.create_task_group() as group:
             for _ in range(100):
-                group.start_soon(run_in_threadpool, barrier.wait, 10)
+                group.start_soon(run_in_threadpool, barrier.wait, 30)
 
     run(main)
 
@@ -175,7 +175,7 @@ def test_the_size_is_an_option(run: Callable[..., Any], monkeypatch: pytest.Monk
         with lock:
             running += 1
             most = max(most, running)
-        together.wait(10)  # for so many that are at work
+        together.wait(30)  # for so many that are at work
         with lock:
             running -= 1
 
@@ -242,7 +242,7 @@ def test_idle_threads_end(monkeypatch: pytest.MonkeyPatch) -> None:
     barrier = threading.Barrier(5)
 
     async def main() -> None:
-        await asyncio.gather(*[run_in_threadpool(barrier.wait, 10) for _ in range(5)])
+        await asyncio.gather(*[run_in_threadpool(barrier.wait, 30) for _ in range(5)])
         await until(lambda: len(pool) == 0)
         assert await run_in_threadpool(int) == 0
 
@@ -628,7 +628,7 @@ def test_timeouts_take_effect_at_the_end() -> None:
 
         def work_until_cancelled() -> None:
             begun.set()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while not work_begun.cancelling() and time.monotonic() < deadline:
                 time.sleep(0.001)
             ended.append(True)

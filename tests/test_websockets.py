@@ -18,6 +18,7 @@ import websockets.sync.client
 from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
 
+from fastweb import concurrency
 from fastweb.concurrency import is_async_callable, run_in_threadpool, thread_pool
 from fastweb.responses import PlainTextResponse, StreamingResponse
 from fastweb.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
@@ -381,6 +382,17 @@ def test_a_slow_thread_still_receives_what_was_sent_before_the_client_left(
     with client.websocket_connect("/") as session:
         session.send_text("a")
     assert found == ["a"]
+
+
+def test_so_does_one_that_has_ended_and_not_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = concurrency._Job.report
+
+    def late(*args: Any) -> None:
+        time.sleep(0.1)
+        report(*args)
+
+    monkeypatch.setattr("fastweb.concurrency._Job.report", late)
+    test_a_slow_thread_still_receives_what_was_sent_before_the_client_left(slow_iteration, monkeypatch)
 
 
 async def async_refusal(websocket: WebSocket) -> None:

@@ -61,6 +61,7 @@ def leave_nothing(app_dir: Path) -> Any:
         until(lambda: is_gone(pid))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("leave_nothing")
 @pytest.mark.parametrize("preload", [True, False])
 def test_a_deploy_under_load_loses_nothing(serve: Serve, app_dir: Path, preload: bool) -> None:

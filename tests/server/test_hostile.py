@@ -766,6 +766,7 @@ def mutated(chance: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.timeout(600)
 def test_ten_thousand_mutations(listen: Listen, api: FastWeb, caplog: pytest.LogCaptureFixture) -> None:
     server = listen(api)
     # Half on each loop: it is the same protocol.

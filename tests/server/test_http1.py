@@ -174,6 +174,7 @@ def test_an_error_in_between_is_answered_in_its_turn_and_ends_the_connection(
     assert "LookupError: boom" in caplog.text
 
 
+@pytest.mark.timeout(600)
 def test_hundreds_of_pipelined_requests_wait_outside(listen: Listen, make_app: Callable[..., Any]) -> None:
     gate = asyncio.Event()
 
