@@ -682,7 +682,8 @@ class BlockingConnectionManager:
         self.active.remove(websocket)
 
     def broadcast(self, message: dict[str, Any]) -> None:
-        for connection in self.active:
+        # A copy: who joins in another thread after the last of these was sent to would get it, too.
+        for connection in list(self.active):
             connection.send_json(message)
 
 
