@@ -531,10 +531,14 @@ class Dispatcher:
         if not settled:
             routes = router.routes
         if routes is not self._routes or len(self._routes) != self._count:
-            self._routes = routes
-            self._count = len(self._routes)
-            self._matcher = router.matcher()
+            # They count as looked at when both are made: while they are, or where that fails, another thread
+            # asks for itself.
+            count: cython.Py_ssize_t = len(routes)
+            matcher = router.matcher()
             self._direct = app.is_direct()
+            self._matcher = matcher
+            self._routes = routes
+            self._count = count
         if cython.compiled and settled and all(name in self._settings for name in _SETTINGS):
             self._router_version = capi.version_of(self._router_settings)
             self._version = version

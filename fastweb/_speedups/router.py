@@ -291,7 +291,10 @@ class Matcher:
                 if not found.full.names:
                     row[method] = (FULL, found.full.payload, None)
             self._table[path] = row
-            self._lengths |= 1 << min(len(path), 63)
+            # A 1 as it stands is C's int, of 32 bits.
+            bit: cython.ulonglong = 1
+            bit <<= min(len(path), 63)
+            self._lengths |= bit
 
     @cython.ccall
     def match(self, method: str, path: str) -> Any:

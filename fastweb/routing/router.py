@@ -64,8 +64,10 @@ class Router:
         only knows by itself what it answers, and all behind it, are left out.
         """
         if len(self._matched) != len(self.routes):
-            self._matched = list(self.routes)
+            # In this order: another thread may ask meanwhile.
+            matched = list(self.routes)
             self._matcher = self.matcher()
+            self._matched = matched
         found: tuple[int, Any, dict[str, Any] | None] = self._matcher.match(method, path)
         return found
 

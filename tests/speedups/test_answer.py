@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from typing import Any
 
 import pytest
 
-from fastweb import Depends, FastWeb, HTTPException, Request
+from fastweb import APIRouter, Depends, FastWeb, HTTPException, Request
 from fastweb._speedups.answer import DONE, Answer
+from fastweb._speedups.router import FULL
 from fastweb.models import BaseModel
 from fastweb.responses import PlainTextResponse
 
@@ -262,3 +265,86 @@ def test_a_route_that_is_added_later() -> None:
     stream = Stream("GET", "/two")
     drive(other.open_stream(stream))
     assert stream.answer == (200, b'"waited"')
+
+
+def answer_of(other: FastWeb, target: str) -> tuple[int, Any]:
+    stream = Stream("GET", target)
+    answering: Any = other.open_stream(stream)
+    if type(answering) is not Answer:
+        answering.close()
+        return 404, None
+    drive(answering)
+    assert stream.answer is not None
+    return stream.answer[0], json.loads(stream.answer[1])
+
+
+def test_settings_that_change_between_requests() -> None:
+    async def one() -> int:
+        return 1
+
+    async def of_m(m: int) -> int:
+        return m
+
+    other, another = FastWeb(), APIRouter()
+    other.add_api_route("/{n}", depends)
+    another.add_api_route("/{n}", plain)
+    assert answer_of(other, "/7") == (200, [14, 7])
+    other.dependency_overrides[number] = one
+    assert answer_of(other, "/7") == (200, [2, 1])
+    other.dependency_overrides = {number: of_m}
+    assert answer_of(other, "/7?m=5") == (200, [10, 5])
+    other.dependency_overrides.clear()
+    assert answer_of(other, "/7?m=5") == (200, [14, 7])
+    for round_ in range(40):  # what sets an attribute this often is specialised (PEP 659)
+        other.root_path = f"/r{round_}"
+        assert answer_of(other, f"/r{round_}/7") == (200, [14, 7])
+    other.__dict__["root_path"] = ""
+    assert answer_of(other, "/r1/7") == (404, None)
+    first = other.router
+    other.router = another
+    assert answer_of(other, "/7") == (200, {"a": 1})
+    other.router = first
+    assert answer_of(other, "/7") == (200, [14, 7])
+    first.routes = list(another.routes)
+    assert answer_of(other, "/7") == (200, {"a": 1})
+    first.routes.clear()
+    assert answer_of(other, "/7") == (404, None)
+
+
+def test_routes_that_cannot_be_read_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception while the first request has them read does not leave the next without any."""
+    other = FastWeb()
+    other.add_api_route("/", plain)
+
+    def broken() -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(other.router, "matcher", broken)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                other.open_stream(Stream("GET", "/"))
+    assert answer_of(other, "/") == (200, {"a": 1})
+
+
+def test_requests_of_other_threads_while_routes_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = FastWeb()
+    other.add_api_route("/", plain)
+    read = other.router.matcher
+    found: list[Any] = []
+
+    def slow() -> Any:
+        monkeypatch.setattr(other.router, "matcher", read)
+        thread = threading.Thread(
+            target=lambda: found.extend((answer_of(other, "/"), other.router.match("GET", "/")[0]))
+        )
+        thread.start()
+        thread.join()
+        return read()
+
+    monkeypatch.setattr(other.router, "matcher", slow)
+    assert answer_of(other, "/") == (200, {"a": 1})
+    monkeypatch.setattr(other.router, "matcher", slow)
+    other.add_api_route("/later", waits)
+    assert other.router.match("GET", "/later")[0] == FULL
+    assert found == [(200, {"a": 1}), FULL] * 2
