@@ -88,6 +88,18 @@ def test_routes_that_come_later() -> None:
     assert [route.path for route in app.routes][-1] == "/{rest:path}"
 
 
+def test_as_many_other_routes() -> None:
+    app, other = FastWeb(), FastWeb()
+    app.get("/a")(say("a"))
+    other.get("/a")(say("other"))
+    assert answers(app, "GET /a") == ["a"]
+    first = app.router.routes
+    app.router.routes = [*first[:-1], other.router.routes[-1]]
+    assert answers(app, "GET /a") == ["other"]
+    app.router.routes = first
+    assert answers(app, "GET /a") == ["a"]
+
+
 def test_what_a_router_says_of_its_routes() -> None:
     inner = APIRouter(tags=["i"], responses={404: {"description": "i"}}, deprecated=True)
     inner.get("/a", tags=["r"], responses={404: {"description": "r"}, 409: {}})(say(1))

@@ -55,7 +55,7 @@ class Step:
     """One call, of a dependency or of the endpoint.
 
     Arguments:
-        call: what is called, with keywords; gives an awaitable.
+        call: what is called; gives an awaitable.
         at_once: it gives the result itself.
         parameters: what is read of the request (`fastweb._speedups.plan.Parameter`).
         results: (keyword or None, number of the step) of the dependencies that it needs.

@@ -55,7 +55,8 @@ class Router:
         self._lifespan = lifespan
         self._replaced_lifespan: Callable[[Any], Any] | None = None
         self._matcher = Matcher()
-        self._matched: list[BaseRoute] = []
+        #: Which list of routes it has, and how many it had then.
+        self._matched: tuple[list[BaseRoute] | None, int] = (None, 0)
 
     # Finding
 
@@ -63,9 +64,10 @@ class Router:
         """Which route answers an HTTP request; see `fastweb._speedups.router.Matcher.match`. A route that
         only knows by itself what it answers, and all behind it, are left out.
         """
-        if len(self._matched) != len(self.routes):
+        routes, count = self._matched
+        if routes is not self.routes or count != len(self.routes):
             # In this order: another thread may ask meanwhile.
-            matched = list(self.routes)
+            matched = self.routes, len(self.routes)
             self._matcher = self.matcher()
             self._matched = matched
         found: tuple[int, Any, dict[str, Any] | None] = self._matcher.match(method, path)
