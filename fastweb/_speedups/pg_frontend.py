@@ -232,12 +232,12 @@ class Frontend:
 
     @cython.cfunc
     def _unparse(self, statement: Statement, close: cython.bint) -> object:
-        """The server has it no longer, or is to have it no longer."""
+        """The server has it no longer, or is to have it no longer. It keeps its name: a batch that is being
+        written ends with the one that it has begun with."""
         if statement.parsed and statement.name and close:
             self._evicted.append(statement.name)
         statement.parsed = False
         statement.proven = False
-        statement.name = b""
         return None
 
     def forget_statements(self) -> None:
@@ -249,6 +249,7 @@ class Frontend:
     @cython.cfunc
     def _name(self, statement: Statement) -> object:
         """Give it a name where it may have one, for the Parse that follows."""
+        statement.name = b""
         if self.named and statement.cached:
             self._names += 1
             statement.name = b"fastweb_%d" % self._names
@@ -298,9 +299,8 @@ class Frontend:
 
     @cython.cfunc
     def _drop_statement(self, statement: Statement) -> object:
-        """Nothing that was known of it counts any more."""
+        """Nothing that was known of it counts any more, but for what is on its way by it."""
         self._unparse(statement, True)
-        statement.description = None
         self._descriptions.pop(statement.sql, None)
         if self.statements.get(statement.sql) is statement:
             del self.statements[statement.sql]

@@ -97,7 +97,8 @@ class OperationQueue(Frontend):
         if self._encoding:
             raise RuntimeError("a codec must not use the connection that it encodes for")
         if self.lost is not None:
-            operation.settle(None, self.lost_error(operation))
+            if operation.settle(None, self.lost_error(operation)):
+                operation.wake(False)
             return
         if self.marker is not None and not operation.internal:
             self.marker(operation.sql)

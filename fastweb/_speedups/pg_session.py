@@ -493,6 +493,8 @@ class BaseSession(OperationQueue):
                 other: Operation = each
                 if other.statement is statement and not other.describing:
                     other.stale = True
+            # What is asked from here on has it described anew.
+            self._drop_statement(statement)
             return None
         statement.description = changed
         statement.proven = True
@@ -576,7 +578,7 @@ class BaseSession(OperationQueue):
             raise self._unexpected(90)
         self.in_flight.popleft()
         self.served += 1
-        if operation.plain_read and not operation.describing:
+        if operation.plain_read and operation.statement is not None and not operation.describing:
             self._pace(operation)
         if self.unit or operation.joined:
             self._end_unit(operation)
@@ -608,18 +610,18 @@ class BaseSession(OperationQueue):
     def _end_unit(self, last: Operation) -> object:
         """The ReadyForQuery of several has come. Where one of them has failed, the server has skipped those
         behind it and undone those before it: all but that one are asked again, each alone."""
+        # They stay there until they are told, whatever happens meanwhile.
         done: list = self.unit
-        self.unit = []
         self.served += len(done)
+        done.append(last)
         operation: Operation
         if not self._undone:
             for each in done:
                 operation = each
                 self._end(operation)
-            self._end(last)
+            self.unit = []
             return None
         self._undone = False
-        done.append(last)
         while last.joined:
             last = self.in_flight.popleft()
             done.append(last)
@@ -637,8 +639,8 @@ class BaseSession(OperationQueue):
                 operation.stale = False
                 operation.sent = False
                 operation.tag = b""
-                operation.statement = None
-                self._start(operation)
+                self._start_again(operation)
+        self.unit = []
         return None
 
     @cython.cfunc
@@ -770,6 +772,8 @@ class BaseSession(OperationQueue):
         operation.sent = False
         operation.tag = b""
         operation.pending = 0
+        if operation.sink is not None:
+            operation.sink.forget()
         statement: Statement = operation.statement
         waiting: list = []
         if operation.describing:
@@ -778,16 +782,25 @@ class BaseSession(OperationQueue):
             waiting = statement.waiting
             statement.waiting = []
             self._waiting.discard(operation)
-        operation.statement = None
-        self._start(operation)
+        self._start_again(operation)
         if not operation.sent:
             self._release(operation)
         for each in waiting:
             one: Operation = each
             self._waiting.discard(one)
-            one.statement = None
-            self._start(one)
+            self._start_again(one)
             self._started(one)
+        return None
+
+    @cython.cfunc
+    def _start_again(self, operation: Operation) -> object:
+        """From the start; later, where a batch is being written, which has one Sync, or where there turned
+        out to be a pooler, for which there is one unit at a time."""
+        operation.statement = None
+        if self._batch is not None or (self.pooled is True and self.holds and not operation.holding):
+            self.held.append(operation)
+        else:
+            self._start(operation)
         return None
 
     # What the subclass has.

@@ -550,7 +550,8 @@ class PgPool:
     def forget_parent(self) -> None:
         """In a child that was forked: begin with nothing, and leave alone what is the parent's."""
         supply = self._supply
-        _of_parents.extend((supply.__dict__.copy(), self._desk.__dict__.copy()))
+        desk = self._desk
+        _of_parents.extend((supply.__dict__.copy(), desk.__dict__.copy(), desk.free, desk.reading))
         for slot in supply.slots:
             slot.desk = None
             slot.session.owner = None

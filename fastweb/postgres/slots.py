@@ -126,7 +126,7 @@ class Slot:
         session = self.session
         if self.holder is not None or not self.flight:
             return self.holder is not None or not session.is_idle
-        asked = (*session.unit, *self.flight, *session.held)
+        asked = (*session.unit, *self.flight, *self.coming, *session.held)
         return any(not each.dropped and not each.internal for each in asked)
 
     def is_slow(self, now: float) -> bool:

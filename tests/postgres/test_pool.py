@@ -774,6 +774,28 @@ def test_a_hundred_tasks_that_are_cancelled_at_random(postgres: Postgres, run_on
         logging.getLogger("fastweb.postgres").setLevel(logging.NOTSET)
 
 
+def test_a_read_that_is_a_query_shares_a_connection(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            for _ in range(3):
+                asked = [pool.execute("SELECT 1") if n % 3 else pool.fetch_value("SELECT 2") for n in range(30)]
+                assert [await each for each in asked] == ["SELECT 1" if n % 3 else 2 for n in range(30)]
+
+    run(main())
+
+
+def test_a_pool_that_is_closed_waits_for_who_waits_for_a_description(postgres: Postgres) -> None:
+    async def main() -> None:
+        pool = await PgPool(postgres.dsn, 1, 1).open()
+        first, second = pool.fetch_value("SELECT $1::int", 1), pool.fetch_value("SELECT $1::int", 2)
+        # It is described for who waits no longer.
+        first.cancel()
+        await pool.close()
+        assert await second == 2
+
+    run(main())
+
+
 def test_cancelling_one_read_disturbs_no_neighbour(postgres: Postgres) -> None:
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 1) as pool:

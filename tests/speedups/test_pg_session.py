@@ -471,3 +471,88 @@ def test_a_statement_that_had_no_rows_when_another_was_told_is_asked_again() -> 
     assert other.sent() == ["CPDS"]
     other.feed(b.close_complete() + PREPARED + ANSWER)
     assert operation.result() == [(5, "five")]
+
+
+def known_of_another() -> Session:
+    """One whose pool knows the statement, and whose server has not heard of it."""
+    return Session(descriptions=prepared().shared_descriptions).begin()
+
+
+def test_a_wrong_argument_voids_nothing_that_is_on_its_way() -> None:
+    session = known_of_another()
+    session.changed = lambda operation: AssertionError("nothing has changed")  # type: ignore[method-assign]
+    session.only_reads = lambda sql: False  # type: ignore[method-assign]
+    good, bad = session.ask(), session.ask(args=("x", "y"))
+    session.own_loop.turn()
+    assert session.sent() == ["PDBES", "CPDS"]
+    session.feed(PREPARED[:-6] + ANSWER)
+    assert good.result() == [(5, "five")]
+    session.feed(b.close_complete() + PREPARED)
+    assert isinstance(bad.exception(), TypeError)
+
+
+def test_what_is_asked_while_other_columns_are_on_their_way_has_them_described() -> None:
+    session = known_of_another()
+    first = session.ask()
+    now = b.parse_complete() + b.parameter_description([b.INT4, b.TEXT])
+    # XML comes as text, and an int4 does not.
+    now += b.row_description([("a", 142), ("b", b.TEXT)])
+    session.feed(now)
+    session.sent()
+    second = session.ask()
+    session.own_loop.turn()
+    assert session.sent() == ["CPDS"]
+    row = b.bind_complete() + b.data_row([b"abcd", b"x"]) + b.command_complete("SELECT 1") + b.ready_for_query()
+    session.feed(row)
+    session.feed(b.close_complete() + now + b.ready_for_query())
+    assert session.sent() == ["BESBES"]
+    session.feed(row + row)
+    assert first.result() == second.result() == [("abcd", "x")]
+    assert session.is_idle
+
+
+@pytest.mark.parametrize("code", ["0A000", "26000"])
+def test_nothing_is_asked_again_amid_a_batch(code: str) -> None:
+    session = prepared()
+    first = session.ask()
+    batch = session.ask(kind=BATCH, args=[(1, "x" * 30000)] * 20)
+    session.own_loop.turn()
+    session.feed(b.error_response(code=code, R="RevalidateCachedQuery") + b.ready_for_query())
+    for _ in range(10):
+        session.own_loop.turn()
+    sent = "".join(session.sent())
+    assert sent == "BES" + "BE" * 20 + "S" + ("CPDS" if code == "0A000" else "PDBES")
+    session.feed(b.error_response(code=code, R="RevalidateCachedQuery") + b.ready_for_query())
+    if code == "0A000":
+        session.feed(b.close_complete() + PREPARED + ANSWER)
+    else:
+        session.feed(PREPARED[:-6] + ANSWER)
+    assert first.result() == [(5, "five")]
+    for _ in range(10):
+        session.own_loop.turn()
+    assert "".join(session.sent()).endswith("BE" * 20 + "S")
+    if code == "26000":
+        session.feed(PREPARED[:-6])
+    session.feed((b.bind_complete() + b.command_complete("INSERT 0 1")) * 20 + b.ready_for_query())
+    assert batch.result() == "INSERT 0 1"
+    assert session.is_idle
+
+
+def test_rows_that_came_before_it_was_asked_again_are_forgotten() -> None:
+    session = prepared()
+    operation = session.ask()
+    session.feed(b.bind_complete() + ROW + b.error_response(code="26000") + b.ready_for_query())
+    session.feed(PREPARED[:-6] + ANSWER)
+    assert operation.result() == [(5, "five")]
+
+
+def test_who_waits_already_is_told_that_the_connection_is_lost() -> None:
+    session = prepared()
+    session.lose(ConnectionError("lost"))
+    operation = Operation(session, QUERY, SQL, (5, "five"), tuples_sink())
+    told: list[Operation] = []
+    operation.add_done_callback(told.append)
+    session.submit(operation)
+    session.own_loop.turn()
+    assert told == [operation]
+    assert isinstance(operation.exception(), ConnectionError)

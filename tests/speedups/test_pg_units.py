@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fastweb._speedups.pg_objects import one_sink
-from fastweb._speedups.pg_operation import QUERY, Operation
+from fastweb._speedups.pg_operation import QUERY, SIMPLE, Operation
 from fastweb._speedups.pg_rows import json_sink, records_sink, tuples_sink, value_sink
 from fastweb._speedups.pg_wire import WireError
 from tests.postgres import backend as b
@@ -236,6 +236,64 @@ def test_who_has_his_rows_but_no_ready_for_query_is_told_of_a_lost_connection() 
     session.feed(DONE * 2)
     session.lose(ConnectionError("lost"))
     assert all(isinstance(each.exception(), ConnectionError) for each in rest)
+
+
+def test_a_plain_read_that_is_a_query_has_no_statement() -> None:
+    session = quick()
+    before = read(session)
+    query = Operation(session, SIMPLE, "select 1")
+    query.plain_read = True
+    session.submit(query)
+    after = read(session)
+    session.own_loop.turn()
+    assert session.sent() == ["BES", "QBES"]
+    session.feed(DONE + READY)
+    session.feed(b.row_description([("a", b.INT4)]) + b.data_row([b"1"]) + b.command_complete("SELECT 1") + READY)
+    session.feed(DONE + READY)
+    assert query.result() == "SELECT 1"
+    assert before.result() == after.result() == [(5, "five")]
+
+
+def test_who_has_not_been_told_when_a_program_ends_is_told_by_the_connection_s_end() -> None:
+    session, found = joined(16)
+    sizes = units(session)
+    for size in sizes[:-1]:
+        session.feed(DONE * size + READY)
+    rest = found[-sizes[-1] :]
+
+    def stop(_operation: Operation) -> None:
+        raise KeyboardInterrupt
+
+    rest[1].result_of = stop
+    with pytest.raises(KeyboardInterrupt):
+        session.feed(DONE * len(rest) + READY)
+    session.lose(ConnectionError("lost"))
+    assert rest[0].result() == [(5, "five")]
+    assert all(isinstance(each.exception(), ConnectionError) for each in rest[1:])
+
+
+def test_a_pooler_that_shows_in_a_unit_is_asked_one_after_the_other() -> None:
+    session = quick()
+    described = PREPARED[: -len(READY)]
+    for _ in range(2):
+        lost = read(session)
+        session.feed(b.error_response(code="26000") + READY)
+        session.feed(described + DONE + READY)
+        assert lost.result() == [(5, "five")]
+    session.own_loop.turn()
+    session.written.clear()
+    found = [read(session) for _ in range(16)]
+    session.own_loop.turn()
+    for size in units(session)[:-1]:
+        session.feed(DONE * size + READY)
+    rest = [each for each in found if not each.done()]
+    session.feed(b.error_response(code="26000") + READY)
+    assert session.pooled is True
+    for _ in rest:
+        assert session.sent() == ["PDBES"]
+        session.feed(described + DONE + READY)
+    assert all(each.result() == [(5, "five")] for each in rest)
+    assert session.is_idle
 
 
 @pytest.mark.parametrize("said", [READY, DONE + READY, FAILED + DONE, FAILED + b.bind_complete()])
