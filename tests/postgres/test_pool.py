@@ -778,7 +778,9 @@ def test_a_read_that_is_a_query_shares_a_connection(postgres: Postgres) -> None:
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 1) as pool:
             for _ in range(3):
-                asked = [pool.execute("SELECT 1") if n % 3 else pool.fetch_value("SELECT 2") for n in range(30)]
+                asked = [
+                    pool.execute("SELECT 1") if n % 3 else pool.fetch_value("SELECT 2") for n in range(30)
+                ]
                 assert [await each for each in asked] == ["SELECT 1" if n % 3 else 2 for n in range(30)]
 
     run(main())

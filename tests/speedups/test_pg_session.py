@@ -502,7 +502,9 @@ def test_what_is_asked_while_other_columns_are_on_their_way_has_them_described()
     second = session.ask()
     session.own_loop.turn()
     assert session.sent() == ["CPDS"]
-    row = b.bind_complete() + b.data_row([b"abcd", b"x"]) + b.command_complete("SELECT 1") + b.ready_for_query()
+    row = (
+        b.bind_complete() + b.data_row([b"abcd", b"x"]) + b.command_complete("SELECT 1") + b.ready_for_query()
+    )
     session.feed(row)
     session.feed(b.close_complete() + now + b.ready_for_query())
     assert session.sent() == ["BESBES"]

@@ -248,7 +248,9 @@ def test_a_plain_read_that_is_a_query_has_no_statement() -> None:
     session.own_loop.turn()
     assert session.sent() == ["BES", "QBES"]
     session.feed(DONE + READY)
-    session.feed(b.row_description([("a", b.INT4)]) + b.data_row([b"1"]) + b.command_complete("SELECT 1") + READY)
+    session.feed(
+        b.row_description([("a", b.INT4)]) + b.data_row([b"1"]) + b.command_complete("SELECT 1") + READY
+    )
     session.feed(DONE + READY)
     assert query.result() == "SELECT 1"
     assert before.result() == after.result() == [(5, "five")]
