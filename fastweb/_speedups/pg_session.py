@@ -768,6 +768,7 @@ class BaseSession(OperationQueue):
     def _ask_again(self, operation: Operation) -> object:
         operation.retried = True
         operation.failure = None
+        operation.joined = False
         operation.stale = False
         operation.sent = False
         operation.tag = b""

@@ -298,6 +298,32 @@ def test_a_pooler_that_shows_in_a_unit_is_asked_one_after_the_other() -> None:
     assert session.is_idle
 
 
+def test_other_columns_void_the_units_behind_them() -> None:
+    session = quick()
+    session.forget_statements()
+    found = [read(session) for _ in range(16)]
+    session.own_loop.turn()
+    data = b"".join(session.written)
+    session.written.clear()
+    sizes = [len(unit) // 2 for unit in "".join(chr(each[0]) for each in b.split(data)).split("S")[1:-1]]
+    assert max(sizes) > 1
+    # XML comes as text, and an int4 does not.
+    now = b.parse_complete() + b.parameter_description([b.INT4, b.TEXT])
+    now += b.row_description([("a", 142), ("b", b.TEXT)])
+    done = b.bind_complete() + b.data_row([b"abcd", b"x"]) + b.command_complete("SELECT 1")
+    session.feed(now + done + READY)
+    for size in sizes:
+        session.feed(done * size + READY)
+    assert not any(each.done() for each in found)
+    assert "".join(session.sent()) == "CPDS"
+    session.feed(b.close_complete() + now + READY)
+    assert units(session) == [1] * 16
+    for each in found:
+        session.feed(done + READY)
+        assert each.result() == [("abcd", "x")]
+    assert session.is_idle
+
+
 @pytest.mark.parametrize("said", [READY, DONE + READY, FAILED + DONE, FAILED + b.bind_complete()])
 def test_what_breaks_the_protocol(said: bytes) -> None:
     session, _found = joined(16)
