@@ -789,7 +789,8 @@ def test_a_read_that_is_a_query_shares_a_connection(postgres: Postgres) -> None:
 def test_a_pool_that_is_closed_waits_for_who_waits_for_a_description(postgres: Postgres) -> None:
     async def main() -> None:
         pool = await PgPool(postgres.dsn, 1, 1).open()
-        first, second = pool.fetch_value("SELECT $1::int", 1), pool.fetch_value("SELECT $1::int", 2)
+        first: Any = pool.fetch_value("SELECT $1::int", 1)
+        second = pool.fetch_value("SELECT $1::int", 2)
         # It is described for who waits no longer.
         first.cancel()
         await pool.close()
