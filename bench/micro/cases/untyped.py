@@ -16,7 +16,7 @@ def finite() -> Work:
     return lambda: hot.all_finite(data), 1
 
 
-@case("dump_plain, a dict of one item", "untyped.dump_plain")
+@case("dump_plain, a dict of one item", "untyped.dump_plain", "writer.copied")
 def tiny() -> Work:
     data = {"message": "Hello, World!"}
     return lambda: hot.dump_plain(data, None, 0), 1
