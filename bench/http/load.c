@@ -8,8 +8,6 @@
  *           meanwhile ("coordinated omission" is what leaving that out is called).
  * SPIN 1    wait without sleeping, where the client has a core to itself: a sleeping client would be woken late and charge the
  *           server for it.
- * SPIN 0    sleep, where others need the core, a database say; but run before them when there is something to do (SCHED_RR, where
- *           that is allowed): a client that waits for its turn would charge the server for that, too.
  *
  * Prints one line of JSON. Every answer must have the status 200 and end as RFC 9112 section 6 says: Content-Length, or chunked.
  */
@@ -20,7 +18,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +29,6 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #endif
 
 #define BUFFER (1 << 20)
@@ -204,26 +200,6 @@ static void receive(Connection *c) {
     }
 }
 
-#ifdef __linux__
-/* Sleep until an answer comes or the next request is due: epoll_wait knows no times below a millisecond. */
-static int await_due(struct epoll_event *events, int most, double due) {
-    double left = due - now();
-    struct timespec t = {0};
-    if (left > 0) {
-        t.tv_sec = (time_t)left;
-        t.tv_nsec = (long)((left - (double)t.tv_sec) * 1e9);
-    }
-#ifdef SYS_epoll_pwait2
-    {
-        int n = (int)syscall(SYS_epoll_pwait2, queue, events, most, &t, NULL, 0);
-        if (n >= 0 || errno != ENOSYS)
-            return n;
-    }
-#endif
-    return epoll_wait(queue, events, most, left > 0 ? 1 : 0);
-}
-#endif
-
 static int ascending(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
@@ -246,12 +222,6 @@ int main(int argc, char **argv) {
     seconds = atof(argv[3]);
     rate = atof(argv[4]);
     spin = atoi(argv[5]);
-#ifdef __linux__
-    if (!spin) {
-        struct sched_param first = {.sched_priority = 1};
-        sched_setscheduler(0, SCHED_RR, &first); /* Where it is not allowed, the figures are somewhat higher. */
-    }
-#endif
     request_size = fread(request, 1, sizeof request, stdin);
     connections = calloc((size_t)count, sizeof *connections);
 #ifdef __linux__
@@ -293,7 +263,7 @@ int main(int argc, char **argv) {
 #ifdef __linux__
         {
             struct epoll_event events[256];
-            int n = spin || rate == 0 ? epoll_wait(queue, events, 256, wait) : await_due(events, 256, begin + (double)k / rate);
+            int n = epoll_wait(queue, events, 256, wait);
             for (i = 0; i < n; i++) {
                 Connection *c = events[i].data.ptr;
                 receive(c);
