@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,10 +15,6 @@ if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
 from fastweb import _speedups  # noqa: E402
-
-# How long an example takes is the machine's affair.
-settings.register_profile("fastweb", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("fastweb")
 
 
 def mode() -> str:

@@ -1,6 +1,6 @@
 # What Cython's own declarations of CPython lack, for the hot modules: cimported where they are compiled.
 
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 
 
@@ -326,3 +326,17 @@ cdef extern from *:
     # Put it into a new tuple, or into a slot that is empty, and let go of it.
     void give_item "fastweb_give_item"(object row, Py_ssize_t place, void *made) noexcept
     void give_slot "fastweb_give_slot"(object instance, Py_ssize_t offset, void *made) noexcept
+
+
+cdef extern from *:
+    """
+    static inline void fastweb_set_send(PyTypeObject *type, sendfunc send) { type->tp_as_async->am_send = send; }
+    """
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) noexcept
+    PyObject *PyObject_CallMethod(PyObject *of, char *name, char *format)
+    # Have a type, which is awaitable, stepped by a function of C's: https://docs.python.org/3/c-api/typeobj.html
+    void set_send "fastweb_set_send"(PyTypeObject *type, sendfunc send)

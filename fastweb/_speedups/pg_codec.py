@@ -747,20 +747,28 @@ class UserCodec(Codec):
         return self.decoder(text_at(data, at, end) if self.format == 0 else part(data, at, end))
 
 
-#: The types whose values are made with no call of their codec. They are numbers in capi.pxd, too.
+# Kinds of values that are made with no call of their codec: the cases of capi.pxd's `atom`.
+BOOL = 1
+INT2 = 2
+INT4 = 3
+INT8 = 4
+FLOAT4 = 5
+FLOAT8 = 6
+TEXT = 7
+
 _KINDS: dict = {
-    BoolCodec: 1,
-    Int2Codec: 2,
-    Int4Codec: 3,
-    Int8Codec: 4,
-    Float4Codec: 5,
-    Float8Codec: 6,
-    TextCodec: 7,
+    BoolCodec: BOOL,
+    Int2Codec: INT2,
+    Int4Codec: INT4,
+    Int8Codec: INT8,
+    Float4Codec: FLOAT4,
+    Float8Codec: FLOAT8,
+    TextCodec: TEXT,
 }
 
 
 def kinds_of(codecs: tuple) -> bytes:
-    """Of each codec what it reads, where that is a number or a text: 1 bool, 2 int2, 3 int4, 4 int8,
-    5 float4, 6 float8, 7 text; 0 for anything else, a subclass for one.
+    """Of each codec the kind of what it reads, where that is a number or a text; 0 for anything else, a
+    subclass for one.
     """
     return bytes([_KINDS.get(type(codec), 0) for codec in codecs])

@@ -15,4 +15,5 @@ cdef class BaseDesk:
     cdef public object reading
 
     cpdef bint is_here(self) except? -1
+    cpdef object read(self, Operation operation)
     cpdef object slot_for_read(self)

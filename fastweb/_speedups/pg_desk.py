@@ -31,8 +31,6 @@ _ENOUGH = cython.declare(cython.Py_ssize_t, ENOUGH)
 _MOST = cython.declare(cython.Py_ssize_t, MOST)
 _LONG = cython.declare(cython.double, LONG)
 
-_get_ident: Any = get_ident
-
 
 @cython.cfunc
 @cython.inline
@@ -70,7 +68,7 @@ class BaseDesk:
 
         PERF: up to Python 3.11 asyncio's own answer costs a getpid.
         """
-        return self.home is not None and _get_ident() == self.thread and self.home.is_running()
+        return self.home is not None and get_ident() == self.thread and self.home.is_running()
 
     def ask(self, operation: Operation, timeout: Any, share: Any) -> Any:
         """Send an operation on a connection, or let it wait for one.
@@ -82,21 +80,26 @@ class BaseDesk:
         """
         if not self.is_here():
             self.enter()
-        if share is None and not self.reading.count and self._kinds.get(operation.sql) is self._read:
-            slot = self.slot_for_read()
-            if slot is not None:
-                operation.plain_read = True
-                self.reads += 1
-                session: OperationQueue = slot.session
-                operation.session = session
-                session.submit(operation)
-                if timeout is not None or self.command_timeout is not None:
-                    self.limit(operation, timeout)
-                return operation
-        self.place(operation, share)
+        if share is None and self._kinds.get(operation.sql) is self._read:
+            operation.plain_read = True
+            self.read(operation)
+        else:
+            self.place(operation, share)
         if timeout is not None or self.command_timeout is not None:
             self.limit(operation, timeout)
         return operation
+
+    @cython.ccall
+    def read(self, operation: Operation) -> Any:
+        """Send an operation on a connection that others use, too, or let it wait for one."""
+        slot = None if self.reading.count else self.slot_for_read()
+        if slot is None:
+            self.wait_to_read(operation)
+            return
+        self.reads += 1
+        session: OperationQueue = slot.session
+        operation.session = session
+        session.submit(operation)
 
     @cython.ccall
     def slot_for_read(self) -> Any:
@@ -132,7 +135,11 @@ class BaseDesk:
         raise NotImplementedError
 
     def place(self, operation: Operation, share: Any) -> None:
-        """Find a connection for it, or let it wait for one."""
+        """Find a connection for what is no plain read, or not known for one."""
+        raise NotImplementedError
+
+    def wait_to_read(self, operation: Operation) -> None:
+        """Let a read wait for a connection."""
         raise NotImplementedError
 
     def limit(self, operation: Operation, timeout: Any) -> None:

@@ -3,6 +3,7 @@
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 
+from fastweb._speedups cimport capi
 from fastweb._speedups.pg_record cimport Columns
 from fastweb._speedups.pg_rows cimport RowSink
 
@@ -84,30 +85,17 @@ cdef class Operation:
 
 # PERF: `await` has the answer without a StopIteration around it (PEP 342 as C has it, `am_send`): 27,200
 # instructions for a read through the pool instead of 30,700.
-cdef extern from *:
-    """
-    static inline void fastweb_set_send(PyTypeObject *type, sendfunc send) { type->tp_as_async->am_send = send; }
-    """
-    ctypedef enum PySendResult:
-        PYGEN_RETURN
-        PYGEN_ERROR
-        PYGEN_NEXT
-    ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) noexcept
-    void fastweb_set_send(PyTypeObject *type, sendfunc send)
-    PyObject *PyObject_CallMethod(PyObject *of, char *name, char *format)
-
-
-cdef inline PySendResult answer_of(PyObject *found, PyObject *value, PyObject **result) noexcept:
+cdef inline capi.PySendResult answer_of(PyObject *found, PyObject *value, PyObject **result) noexcept:
     cdef Operation operation = <Operation>found
     if not operation._done:
         operation._asyncio_future_blocking = True
         Py_INCREF(operation)
         result[0] = found
-        return PYGEN_NEXT
+        return capi.PYGEN_NEXT
     if operation._cancelled or operation._error is not None:
-        result[0] = PyObject_CallMethod(found, "__next__", NULL)
-        return PYGEN_ERROR
+        result[0] = capi.PyObject_CallMethod(found, "__next__", NULL)
+        return capi.PYGEN_ERROR
     operation._asyncio_future_blocking = None
     Py_INCREF(operation._value)
     result[0] = <PyObject *>operation._value
-    return PYGEN_RETURN
+    return capi.PYGEN_RETURN

@@ -139,7 +139,7 @@ class Statement:
         self.row_description = b""
         #: When it was used last, in operations.
         self.used = 0
-        #: How often in a row it was answered quickly; below 0 where it was not.
+        #: Above 0 it is known to be quick; else it has to be so often, and once more, before it is.
         self.pace = 0
 
 
@@ -396,7 +396,7 @@ class Operation:
 
 if cython.compiled:
     # The names are pg_operation.pxd's.
-    fastweb_set_send(  # type: ignore[name-defined] # noqa: F821
+    capi.set_send(
         cython.cast(cython.pointer(PyTypeObject), Operation),  # type: ignore[name-defined] # noqa: F821
         answer_of,  # type: ignore[name-defined] # noqa: F821
     )

@@ -25,7 +25,7 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_codec import FLOAT8, INT4, INT8, TEXT, Codec
 from fastweb._speedups.pg_record import Columns, make_record
 from fastweb._speedups.pg_wire import WireError
 from fastweb._speedups.untyped import JSONBytes
@@ -52,6 +52,10 @@ __all__ = [
 ]
 
 _DATA_ROW = cython.declare(cython.int, 0x44)  # "D"
+_INT4 = cython.declare(cython.int, INT4)
+_INT8 = cython.declare(cython.int, INT8)
+_FLOAT8 = cython.declare(cython.int, FLOAT8)
+_TEXT = cython.declare(cython.int, TEXT)
 _encode: Any = msgspec.json.Encoder().encode
 
 
@@ -418,13 +422,13 @@ class JSONSink(RowSink):
                 if size > end - at:
                     wrong_size(size, end - at)
                 kind = kinds[i]
-                if kind == 3 and size == 4:
+                if kind == _INT4 and size == 4:
                     out.put_int(int32_at(data, at))
-                elif kind == 4 and size == 8:
+                elif kind == _INT8 and size == 8:
                     out.put_int(int64_at(data, at))
-                elif kind == 6 and size == 8:
+                elif kind == _FLOAT8 and size == 8:
                     out.put_float(float8_at(data, at))
-                elif kind == 7:
+                elif kind == _TEXT:
                     put_utf8(out, data, at, at + size)
                 else:
                     cython.cast(Codec, codecs[i]).write_json(out, data, at, at + size)

@@ -51,7 +51,7 @@ class Desk(BaseDesk):
         super().__init__(known, Kind.READ, command_timeout)
         self.supply = supply
         supply.desk = self
-        self.enter = enter  # type: ignore[method-assign]
+        self._enter = enter
         self.acquire_timeout = acquire_timeout
         self.statements = self.leases = 0
         self.waits = self.timeouts = self.rollbacks = 0
@@ -73,6 +73,9 @@ class Desk(BaseDesk):
         self.loop = self.home = self.reading.loop = self.owning.loop = loop
         self.thread = get_ident()
 
+    def enter(self) -> None:
+        self._enter()
+
     def place(self, operation: Operation, share: bool | None) -> None:
         """Send an operation on a connection, or let it wait for one."""
         kind = kind_of(operation.sql)
@@ -85,20 +88,16 @@ class Desk(BaseDesk):
             # Nobody else is to meet what it sets, whatever the caller says.
             share = False
         if share:
-            slot = None if self.reading.count else self.slot_for_read()
-            if slot is not None:
-                self.reads += 1
-                session = slot.session
-                operation.session = session
-                session.submit(operation)
-            else:
-                self._wait(self.reading, operation)
+            self.read(operation)
         else:
             slot = self.take()
             if slot is not None:
                 self._own(slot, operation)
             else:
                 self._wait(self.owning, operation)
+
+    def wait_to_read(self, operation: Operation) -> None:
+        self._wait(self.reading, operation)
 
     def limit(self, operation: Operation, timeout: float | None) -> None:
         if operation.done():
@@ -343,9 +342,7 @@ def _reads_of(slot: Slot) -> int:
 def _refused(sql: str, kind: Kind) -> InterfaceError:
     text = " ".join(sql[:200].split())
     if kind is Kind.COPY:
-        return InterfaceError(
-            f"COPY talks in its own way: use pool.copy_in and pool.copy_out: {text}"
-        )
+        return InterfaceError(f"COPY talks in its own way: use pool.copy_in and pool.copy_out: {text}")
     return InterfaceError(
         "a pool gives each statement a connection of its choice, so a transaction cannot be begun or ended"
         " with one:"

@@ -44,6 +44,17 @@ def joined(count: int = 16) -> tuple[Session, list[Operation]]:
     return session, found
 
 
+def last_unit() -> tuple[Session, list[Operation]]:
+    """The reads of a unit of several that is the last one to be answered."""
+    session, found = joined()
+    sizes = units(session)
+    for size in sizes[:-1]:
+        session.feed(DONE * size + READY)
+    assert sizes[-1] >= 4
+    session.written.clear()
+    return session, found[-sizes[-1] :]
+
+
 def units(session: Session) -> list[int]:
     """How many reads each of the units has that were written."""
     kinds = "".join(session.sent())
@@ -123,13 +134,7 @@ def test_an_answer_that_is_cut_anywhere_is_whole_at_the_ready_for_query() -> Non
 
 @pytest.mark.parametrize("place", range(4))
 def test_one_failure_is_one_operation_s(place: int) -> None:
-    session, found = joined(16)
-    sizes = units(session)
-    for size in sizes[:-1]:
-        session.feed(DONE * size + READY)
-    rest = found[-sizes[-1] :]
-    assert len(rest) >= 4
-    session.written.clear()
+    session, rest = last_unit()
     session.feed(DONE * place + FAILED + READY)
     assert isinstance(rest[place].exception(), Refusal)
     others = [each for each in rest if each is not rest[place]]
@@ -143,12 +148,7 @@ def test_one_failure_is_one_operation_s(place: int) -> None:
 
 
 def test_where_the_end_of_the_unit_fails_all_are_asked_again() -> None:
-    session, found = joined(16)
-    sizes = units(session)
-    for size in sizes[:-1]:
-        session.feed(DONE * size + READY)
-    rest = found[-sizes[-1] :]
-    session.written.clear()
+    session, rest = last_unit()
     session.feed(DONE * len(rest) + b.error_response(code="40001"))
     assert not any(each.done() for each in rest)
     session.feed(READY)
@@ -181,15 +181,10 @@ def test_what_had_come_of_a_unit_that_failed_is_forgotten() -> None:
 
 
 def test_who_does_not_wait_any_more_is_not_asked_for_again() -> None:
-    session, found = joined(16)
-    sizes = units(session)
-    for size in sizes[:-1]:
-        session.feed(DONE * size + READY)
-    rest = found[-sizes[-1] :]
+    session, rest = last_unit()
     session.shared = True
     rest[0].cancel()
     rest[-1].cancel()
-    session.written.clear()
     session.feed(DONE + FAILED + READY)
     assert isinstance(rest[1].exception(), Refusal)
     assert units(session) == [1] * (len(rest) - 3)
@@ -211,12 +206,7 @@ def test_a_wrong_argument_takes_nobody_s_sync() -> None:
 
 
 def test_a_statement_that_is_void_is_prepared_anew_for_all_of_a_unit() -> None:
-    session, found = joined(16)
-    sizes = units(session)
-    for size in sizes[:-1]:
-        session.feed(DONE * size + READY)
-    rest = found[-sizes[-1] :]
-    session.written.clear()
+    session, rest = last_unit()
     session.feed(b.error_response(code="26000") + READY)
     assert session.sent()[0].startswith("PDBES")
     described = PREPARED[: -len(READY)]
@@ -228,11 +218,7 @@ def test_a_statement_that_is_void_is_prepared_anew_for_all_of_a_unit() -> None:
 
 
 def test_who_has_his_rows_but_no_ready_for_query_is_told_of_a_lost_connection() -> None:
-    session, found = joined(16)
-    sizes = units(session)
-    for size in sizes[:-1]:
-        session.feed(DONE * size + READY)
-    rest = found[-sizes[-1] :]
+    session, rest = last_unit()
     session.feed(DONE * 2)
     session.lose(ConnectionError("lost"))
     assert all(isinstance(each.exception(), ConnectionError) for each in rest)
@@ -257,11 +243,7 @@ def test_a_plain_read_that_is_a_query_has_no_statement() -> None:
 
 
 def test_who_has_not_been_told_when_a_program_ends_is_told_by_the_connection_s_end() -> None:
-    session, found = joined(16)
-    sizes = units(session)
-    for size in sizes[:-1]:
-        session.feed(DONE * size + READY)
-    rest = found[-sizes[-1] :]
+    session, rest = last_unit()
 
     def stop(_operation: Operation) -> None:
         raise KeyboardInterrupt
@@ -326,8 +308,6 @@ def test_other_columns_void_the_units_behind_them() -> None:
 
 @pytest.mark.parametrize("said", [READY, DONE + READY, FAILED + DONE, FAILED + b.bind_complete()])
 def test_what_breaks_the_protocol(said: bytes) -> None:
-    session, _found = joined(16)
-    for size in units(session)[:-1]:
-        session.feed(DONE * size + READY)
+    session, _rest = last_unit()
     with pytest.raises(WireError):
         session.feed(said)
