@@ -52,6 +52,12 @@ cdef class Frontend:
     cdef bint _encoding
     cdef bint _scheduled
     cdef double _written
+    cdef public double busy_poll
+    cdef bint _polling
+    cdef double _poll_until
+    cdef long long _poll_served
+    cdef int _poll_rest
+    cdef int _poll_misses
     cdef Operation _batch
     cdef object _batch_rows
     cdef Py_ssize_t _batch_count
@@ -62,6 +68,7 @@ cdef class Frontend:
     cdef readonly list unit
     cdef bint _undone
 
+    cdef object _begin_to_poll(self)
     cdef object _forget_types(self)
     cdef Statement _new_statement(self, str sql)
     cdef object _evict(self)

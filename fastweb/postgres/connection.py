@@ -45,6 +45,9 @@ __all__ = ["Connection", "PreparedStatement", "Shared", "connect"]
 #: PostgreSQL's NAMEDATALEN without the NUL.
 MOST_OF_A_NAME: Final = 63
 
+#: Seconds, see `Options.busy_poll`. A pool's worker has others to serve: it sleeps unless told otherwise.
+BUSY_POLL: Final = 100e-6
+
 T = TypeVar("T")
 #: What is awaited for an answer.
 Answer = Coroutine[Any, Any, T]
@@ -74,7 +77,8 @@ async def connect(dsn: str | None = None, *, shared: Shared | None = None, **key
         ClientConfigurationError: the string or a keyword is wrong.
     """
     place = place_of_caller()
-    connection = await connect_with(resolve(dsn, **keywords), shared)
+    options = resolve(dsn, **{"busy_poll": BUSY_POLL, **keywords})
+    connection = await connect_with(options, shared)
     connection.made_at = place
     return connection
 
@@ -120,6 +124,7 @@ class Connection:
             cache_size=options.statement_cache_size,
             max_message=options.message_size,
             notices=options.notices,
+            busy_poll=options.busy_poll or 0.0,
         )
         self._set_up(session, shared, protocol)
         protocol.process_id = session.process_id

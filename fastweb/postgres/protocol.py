@@ -48,6 +48,7 @@ class Protocol(BaseSession):
         cache_size: statements kept.
         max_message: bytes of a message of the server.
         notices: how many notices are kept.
+        busy_poll: seconds for which the loop is kept awake for an answer.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class Protocol(BaseSession):
         cache_size: int = 256,
         max_message: int = 1 << 30,
         notices: int = 100,
+        busy_poll: float = 0.0,
     ) -> None:
         super().__init__(loop, registry, descriptions, cache_size, max_message)
+        self.busy_poll = busy_poll
         self.address = address
         self.notices: deque[PostgresLogMessage] = deque(maxlen=notices)
         self.notice_listener: Callable[[PostgresLogMessage], object] | None = None

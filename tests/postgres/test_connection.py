@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import selectors
 from collections.abc import Callable, Coroutine
 from datetime import date
 from typing import Any
@@ -764,3 +765,29 @@ def test_a_class_needs_a_text(postgres: Postgres) -> None:
             await c.fetch(int)  # type: ignore[call-overload]
 
     run(postgres.dsn, main)
+
+
+@pytest.mark.parametrize(("keywords", "sleeps"), [({}, False), ({"busy_poll": 0}, True)])
+def test_a_lone_connection_polls_for_answers(
+    postgres: Postgres, keywords: dict[str, Any], sleeps: bool
+) -> None:
+    waits: list[float | None] = []
+
+    class Selector(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> Any:
+            waits.append(timeout)
+            return super().select(timeout)
+
+    async def main(c: Connection) -> None:
+        for _ in range(20):
+            assert await c.fetch_value("select 1") == 1
+        shortest = 1000
+        for _ in range(200):
+            waits.clear()
+            assert await c.fetch_value("select 1") == 1
+            shortest = min(shortest, sum(1 for each in waits if each != 0))
+            if shortest == 0:
+                break
+        assert (shortest > 0) is sleeps
+
+    run(postgres.dsn, main, lambda: asyncio.SelectorEventLoop(Selector()), **keywords)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -558,3 +559,64 @@ def test_who_waits_already_is_told_that_the_connection_is_lost() -> None:
     session.own_loop.turn()
     assert told == [operation]
     assert isinstance(operation.exception(), ConnectionError)
+
+
+def test_an_answer_is_polled_for_until_it_has_come() -> None:
+    session = prepared()
+    session.busy_poll = 1000.0
+    asked = session.ask()
+    for _ in range(100):
+        session.own_loop.turn()
+        assert session.own_loop.soon
+    session.feed(ANSWER)
+    assert asked.result() == [(5, "five")]
+    session.own_loop.turn()
+    assert not session.own_loop.soon
+
+
+def test_answers_that_never_come_in_time_are_polled_for_ever_more_rarely() -> None:
+    session = prepared()
+    session.busy_poll = 1e-9
+    polled: list[int] = []
+    for number in range(3000):
+        session.ask()
+        session.own_loop.turn()
+        if session.own_loop.soon:
+            polled.append(number)
+            while session.own_loop.soon:
+                session.own_loop.turn()
+        session.feed(ANSWER)
+    steps = [after - before - 1 for before, after in itertools.pairwise(polled)]
+    assert steps[:4] == [1, 2, 4, 8]
+    assert max(steps) == 512
+
+
+def test_an_answer_in_time_is_worth_polling_for_again() -> None:
+    session = prepared()
+    session.busy_poll = 1e-9
+    for _ in range(3):
+        session.ask()
+        session.own_loop.turn()
+        while session.own_loop.soon:
+            session.own_loop.turn()
+        session.feed(ANSWER)
+    session.busy_poll = 1000.0
+    for _ in range(3):
+        session.ask()
+        session.own_loop.turn()
+        session.feed(ANSWER)
+        session.own_loop.turn()
+    session.ask()
+    for _ in range(10):
+        session.own_loop.turn()
+        assert session.own_loop.soon
+
+
+def test_nothing_is_polled_for_where_the_connection_is_lost() -> None:
+    session = prepared()
+    session.busy_poll = 1000.0
+    session.ask()
+    session.own_loop.turn()
+    session.lose(ConnectionError("lost"))
+    session.own_loop.turn()
+    assert not session.own_loop.soon
