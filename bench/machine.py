@@ -12,7 +12,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["busy", "commit", "machine", "now"]
+__all__ = ["busy", "commit", "machine", "now", "remarks", "stalls"]
+
+#: Reads the clock, and prints for how long it could not, all in all and at most: gaps above half a millisecond.
+_READ_THE_CLOCK = """
+import sys
+from time import perf_counter as now
+whole = longest = 0.0
+last = now()
+end = last + float(sys.argv[1])
+while last < end:
+    time = now()
+    if time - last > 0.0005:
+        whole += time - last
+        longest = max(longest, time - last)
+    last = time
+print(whole, longest)
+"""
 
 
 def _cpu() -> str:
@@ -47,6 +63,22 @@ def busy() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
+def stalls(seconds: float = 2.0) -> dict[str, float]:
+    """How long a core stands still while all of them work: the share of the time, and the longest, in seconds.
+
+    Arguments:
+        seconds: of looking.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    words = [sys.executable, "-S", "-c", _READ_THE_CLOCK, str(seconds)]
+    running = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    found = [tuple(map(float, each.communicate()[0].split())) for each in running]
+    return {
+        "share": sum(whole for whole, _ in found) / seconds / len(found),
+        "longest": max(longest for _, longest in found),
+    }
+
+
 def commit(root: Path) -> str:
     """The checkout's commit, with a "+" where files are changed; empty where there is none."""
     with contextlib.suppress(OSError):
@@ -60,3 +92,24 @@ def commit(root: Path) -> str:
 def now() -> str:
     """Date and time, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def remarks(about: dict[str, Any]) -> list[str]:
+    """What makes figures less sure, a sentence each.
+
+    Arguments:
+        about: `load_average` and `stalls`, as results hold them.
+    """
+    said = []
+    if about["load_average"] > 0.7:
+        said.append(
+            f"The machine was busy before this run began (load average {about['load_average']:.1f}): the figures"
+            " are low, and the ratios less sure."
+        )
+    found = about.get("stalls")
+    if found and found["share"] > 0.001:
+        said.append(
+            f"While all cores worked they stood still for {found['share']:.1%} of the time, up to"
+            f" {found['longest'] * 1e3:.1f} ms: the host's doing, and in every p99."
+        )
+    return said

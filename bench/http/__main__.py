@@ -19,7 +19,7 @@ from bench.http.processes import choose_cores
 from bench.http.progress import Progress
 from bench.http.report import markdown_report, text_report
 from bench.http.routes import ROUTES
-from bench.machine import busy, commit, machine, now
+from bench.machine import busy, commit, machine, now, stalls
 
 RESULTS: Final = Path(__file__).resolve().parents[1] / "results"
 
@@ -153,6 +153,7 @@ def main() -> int:
         "date": now(),
         "machine": machine(),
         "load_average": round(busy(), 2),
+        "stalls": stalls(),
         "commit": commit(ROOT),
     }
     try:

@@ -8,6 +8,9 @@
  *           meanwhile ("coordinated omission" is what leaving that out is called).
  * SPIN 1    wait without sleeping, where the client has a core to itself: a sleeping client would be woken late and charge the
  *           server for it.
+ * SPIN 0    sleep, for who shares a core: with a database, say. In an open loop its own lateness is not charged to the server then:
+ *           where a connection was free when its request was due, the time runs from when that was written, and it ends when the
+ *           kernel had the answer (SO_TIMESTAMPNS), not when this process had a turn to read it.
  *
  * Prints one line of JSON. Every answer must have the status 200 and end as RFC 9112 section 6 says: Content-Length, or chunked.
  */
@@ -38,6 +41,7 @@ typedef struct {
     int busy;           /* an answer is awaited */
     size_t sent;        /* bytes of the request that are written */
     double due;         /* when the request under way was to be sent */
+    double free;        /* when the answer before it was there */
     uint64_t next;      /* open loop: the number of its next request */
     char *buffer;
     size_t filled;
@@ -48,15 +52,21 @@ static size_t request_size;
 static int port, count;
 static Connection *connections;
 static double rate, begin, end;
+static int stamped;         /* the kernel says when an answer came */
+static double clocks;       /* its clock's time less ours */
 static uint32_t *times;     /* nanoseconds / 100 */
 static size_t done, room;
 static uint64_t errors;
 static char first_error[200];
 
+static double seconds_of(struct timespec t) {
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    return seconds_of(t);
 }
 
 static void die(const char *what) {
@@ -81,7 +91,12 @@ static void open_connection(Connection *c) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
     c->busy = 0;
+    c->free = 0;
     c->filled = 0;
+#ifdef SO_TIMESTAMPNS
+    if (stamped)
+        setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
+#endif
 }
 
 #ifdef __linux__
@@ -103,8 +118,9 @@ static void again(Connection *c, const char *why) {
 }
 
 static void send_request(Connection *c, double due) {
-    ssize_t n = write(c->fd, request, request_size);
-    c->due = due;
+    ssize_t n;
+    c->due = stamped && c->free <= due ? now() : due;
+    n = write(c->fd, request, request_size);
     c->busy = 1;
     if (n != (ssize_t)request_size)  /* a few hundred bytes into an empty socket: anything else is an error */
         again(c, "the request could not be written");
@@ -161,14 +177,35 @@ static void record(double seconds) {
     times[done++] = units < 0 ? 0 : units > 4e9 ? 4000000000u : (uint32_t)units;
 }
 
+/* Read what is there; and when the last of it came, in seconds. */
+static ssize_t read_some(Connection *c, double *came) {
+    struct iovec place = {.iov_base = c->buffer + c->filled, .iov_len = BUFFER - c->filled};
+    char control[256];
+    struct msghdr message = {
+        .msg_iov = &place, .msg_iovlen = 1, .msg_control = control, .msg_controllen = stamped ? sizeof control : 0};
+    ssize_t n = recvmsg(c->fd, &message, 0);
+    *came = now();
+#ifdef SO_TIMESTAMPNS
+    if (n > 0 && stamped)
+        for (struct cmsghdr *each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each))
+            if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SO_TIMESTAMPNS) {
+                struct timespec t;
+                memcpy(&t, CMSG_DATA(each), sizeof t);
+                *came = seconds_of(t) - clocks;
+            }
+#endif
+    return n;
+}
+
 static void receive(Connection *c) {
     for (;;) {
         ssize_t n, size;
+        double t;
         if (c->filled == BUFFER) {
             again(c, "the answer is larger than 1 MiB");
             return;
         }
-        n = read(c->fd, c->buffer + c->filled, BUFFER - c->filled);
+        n = read_some(c, &t);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -184,17 +221,17 @@ static void receive(Connection *c) {
             return;
         }
         if (size > 0) {
-            double t = now();
             if (!c->busy || (size_t)size != c->filled) {
                 again(c, "more was sent than asked for");
                 return;
             }
             c->busy = 0;
+            c->free = t;
             c->filled = 0;
             if (t <= end)
                 record(t - c->due);
             if (rate == 0 && t < end)
-                send_request(c, t);
+                send_request(c, now());
             return;
         }
     }
@@ -222,6 +259,13 @@ int main(int argc, char **argv) {
     seconds = atof(argv[3]);
     rate = atof(argv[4]);
     spin = atoi(argv[5]);
+    stamped = rate > 0 && !spin;
+    {
+        struct timespec t;
+        double before = now();
+        clock_gettime(CLOCK_REALTIME, &t);
+        clocks = seconds_of(t) - (before + now()) / 2;
+    }
     request_size = fread(request, 1, sizeof request, stdin);
     connections = calloc((size_t)count, sizeof *connections);
 #ifdef __linux__
@@ -305,6 +349,8 @@ int main(int argc, char **argv) {
             Connection *c = &connections[i];
             if (c->busy)
                 record(t - c->due);
+            else if (stamped)
+                continue;
             for (; begin + (double)c->next / rate < end; c->next += (uint64_t)count)
                 if (t - (begin + (double)c->next / rate) > 1e-3)
                     record(t - (begin + (double)c->next / rate));

@@ -8,6 +8,7 @@ from typing import Any
 from bench.http.contenders import Contender
 from bench.http.measure import Results, Spread
 from bench.http.routes import Route
+from bench.machine import remarks
 from bench.tables import duration, markdown_table, number, size, text_table, times
 
 __all__ = ["markdown_report", "text_report"]
@@ -173,16 +174,6 @@ def _notes(results: Results) -> list[str]:
     return notes
 
 
-def _busy(about: dict[str, Any]) -> list[str]:
-    load = about["load_average"]
-    if load <= 0.7:
-        return []
-    return [
-        f"The machine was busy before this run began (load average {load:.1f}): the figures are low, and the "
-        "ratios less sure."
-    ]
-
-
 def text_report(results: Results, about: dict[str, Any]) -> str:
     """For a terminal."""
     parts = []
@@ -194,7 +185,7 @@ def text_report(results: Results, about: dict[str, Any]) -> str:
     parts.append("\n".join([*notes, *_machine_lines(results, about)]))
     if problems := _problems(results):
         parts.append("\n".join(["not measured:", *["  " + line for line in problems]]))
-    parts += _busy(about)
+    parts += remarks(about)
     return "\n\n".join(parts)
 
 
@@ -207,7 +198,7 @@ def markdown_report(results: Results, about: dict[str, Any]) -> str:
             head, rows = _route_table(results, route)
             parts.append(markdown_table(head, rows))
         parts.append(markdown_table(*_process_table(results)))
-    lines = [*_notes(results), *_machine_lines(results, about), *_busy(about)]
+    lines = [*_notes(results), *_machine_lines(results, about), *remarks(about)]
     parts.append("\n".join(f"{line}  " for line in lines).rstrip())
     if problems := _problems(results):
         parts.append("Not measured:\n\n" + "\n".join(f"- {line}" for line in problems))

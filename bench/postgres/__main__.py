@@ -15,7 +15,7 @@ from bench.http.load import find_tools
 from bench.http.measure import Plan, as_json, measure
 from bench.http.processes import choose_cores
 from bench.http.progress import Progress
-from bench.machine import busy, commit, machine, now
+from bench.machine import busy, commit, machine, now, stalls
 from bench.postgres.cases import CASES, CLIENTS
 from bench.postgres.clients import measure_clients
 from bench.postgres.database import Database, database
@@ -98,6 +98,7 @@ def main() -> int:
         "date": now(),
         "machine": machine(),
         "load_average": round(busy(), 2),
+        "stalls": stalls(),
         "commit": commit(ROOT),
         "cores": {"client": cores.server, "postgres": cores.load, "load": cores.load},
     }

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from bench.machine import remarks
 from bench.postgres.cases import ACQUIRE, CASES, CLIENTS, GOALS, P99
 from bench.postgres.http import HALF, ROUTES, contenders
 from bench.tables import duration, markdown_table, number, text_table, times
@@ -36,11 +37,7 @@ def report(results: dict[str, Any], *, markdown: bool = False) -> str:
         f"{machine['python']}, PostgreSQL {results['postgres']['version']}; client or server on core "
         f"{cores['client']}, PostgreSQL and the load on core {cores['postgres']}"
     )
-    if results["load_average"] > 0.7:
-        parts.append(
-            f"The machine was busy before this run began (load average {results['load_average']:.1f}): the "
-            "figures are low, and the ratios less sure."
-        )
+    parts += remarks(results)
     problems = [f"{name}: {why}" for name, why in results.get("clients", {}).get("problems", {}).items()]
     for name, app in results.get("http", {}).get("contenders", {}).items():
         problems += [f"{name}: {app['problem']}"] if app["problem"] else []
