@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["busy", "commit", "machine", "now", "remarks", "stalls"]
 
-#: Reads the clock, and prints for how long it could not, all in all and at most: gaps above half a millisecond.
+#: Reads the clock, and prints for how long it could not, all in all and at most, in gaps above 0.5 ms.
 _READ_THE_CLOCK = """
 import sys
 from time import perf_counter as now
@@ -64,7 +64,7 @@ def busy() -> float:
 
 
 def stalls(seconds: float = 2.0) -> dict[str, float]:
-    """How long a core stands still while all of them work: the share of the time, and the longest, in seconds.
+    """How long a core stands still while all work: the share of the time, and the longest, in seconds.
 
     Arguments:
         seconds: of looking.
@@ -103,8 +103,8 @@ def remarks(about: dict[str, Any]) -> list[str]:
     said = []
     if about["load_average"] > 0.7:
         said.append(
-            f"The machine was busy before this run began (load average {about['load_average']:.1f}): the figures"
-            " are low, and the ratios less sure."
+            f"The machine was busy before this run began (load average {about['load_average']:.1f}): the"
+            " figures are low, and the ratios less sure."
         )
     found = about.get("stalls")
     if found and found["share"] > 0.001:

@@ -8,9 +8,10 @@
  *           meanwhile ("coordinated omission" is what leaving that out is called).
  * SPIN 1    wait without sleeping, where the client has a core to itself: a sleeping client would be woken late and charge the
  *           server for it.
- * SPIN 0    sleep, for who shares a core: with a database, say. In an open loop its own lateness is not charged to the server then:
- *           where a connection was free when its request was due, the time runs from when that was written, and it ends when the
- *           kernel had the answer (SO_TIMESTAMPNS), not when this process had a turn to read it.
+ * SPIN 0    sleep, for who shares a core: with a database, say. In an open loop it then works every TICK only, since waking up for
+ *           each answer would take much of that core, and its lateness is not charged to the server: where a connection was free
+ *           when its request was due, the time runs from when that was written, and it ends when the kernel had the answer
+ *           (SO_TIMESTAMPNS), not when it was read.
  *
  * Prints one line of JSON. Every answer must have the status 200 and end as RFC 9112 section 6 says: Content-Length, or chunked.
  */
@@ -35,6 +36,7 @@
 #endif
 
 #define BUFFER (1 << 20)
+#define TICK 500000     /* nanoseconds */
 
 typedef struct {
     int fd;
@@ -165,6 +167,19 @@ static ssize_t whole(Connection *c) {
             return (ssize_t)at;
     }
 }
+
+#ifdef __linux__
+static void sleep_till_tick(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += TICK - t.tv_nsec % TICK;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+#endif
 
 static void record(double seconds) {
     double units = seconds * 1e7;
@@ -305,6 +320,10 @@ int main(int argc, char **argv) {
         }
         wait = spin ? 0 : rate > 0 ? 1 : 100;
 #ifdef __linux__
+        if (stamped) {
+            sleep_till_tick();
+            wait = 0;
+        }
         {
             struct epoll_event events[256];
             int n = epoll_wait(queue, events, 256, wait);
