@@ -114,6 +114,10 @@ class OperationQueue(Frontend):
         if (self.holds or self.held) and not operation.internal:
             self.held.append(operation)
             return
+        if self._batch is not None:
+            # A look at types, say: nothing stands in the midst of a batch.
+            self.held.appendleft(operation)
+            return
         self._start(operation)
         self._write_soon()
 

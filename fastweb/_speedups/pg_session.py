@@ -539,6 +539,8 @@ class BaseSession(OperationQueue):
         waiting: list = statement.waiting
         statement.waiting = []
         waiting.insert(0, operation)
+        # A batch that is held must not begin between them: they would stand in the midst of it.
+        self.holds += 1
         for each in waiting:
             one: Operation = each
             self._waiting.discard(one)
@@ -550,11 +552,15 @@ class BaseSession(OperationQueue):
                 self.drained(one)
             elif fields is None:
                 one.statement = statement
-                self._start(one)
+                if self._batch is None:
+                    self._start(one)
+                else:
+                    self.held.append(one)
             else:
                 self._send_first(one, None)
                 self._settle(one, None, self.make_error(fields, one.sql))
             self._started(one)
+        self.unhold()
         return None
 
     # The end of an operation.
@@ -722,8 +728,15 @@ class BaseSession(OperationQueue):
         if operation.failure is None:
             operation.failure = self.make_error(fields, sql)
             self._fields = fields
-        if statement is not None and operation.wants & _PARSED and statement.parsed:
-            self._unparse(statement, False)
+        if statement is not None and operation.wants & _PARSED:
+            if statement.parsed:
+                self._unparse(statement, False)
+            if fields.get("C") == "42P05":
+                # The name is somebody else's; whoever is behind is bound to that, and has answers to it.
+                for each in self.in_flight:
+                    other: Operation = each
+                    if other.statement is statement and not other.describing:
+                        other.stale = True
         operation.wants = 0
         operation.closes = 0
         return None

@@ -221,14 +221,15 @@ async def _turns() -> None:
         await asyncio.sleep(0)
 
 
-def _error(error: BaseException) -> str:
+def error_of(error: BaseException) -> str:
     """An error that a client may be given; any other is a finding."""
+    from fastweb._speedups.pg_rows import RowError
     from fastweb.postgres import errors as e
     from fastweb.postgres.auth import AuthenticationRefused
     from fastweb.postgres.channel import ClosedBefore
 
     due = (e.PostgresError, e.InterfaceError, e.ProtocolError, ConnectionError, TimeoutError, ValueError)
-    if isinstance(error, (*due, ClosedBefore, AuthenticationRefused)):
+    if isinstance(error, (*due, ClosedBefore, AuthenticationRefused, RowError)):
         return f"{type(error).__name__}: {error}"
     raise error
 
@@ -261,7 +262,7 @@ def _ask(connection: Any, which: int) -> list[Any]:
     return asked
 
 
-def _connection(loop: asyncio.AbstractEventLoop) -> tuple[Any, _Transport]:
+def ready_connection(loop: asyncio.AbstractEventLoop) -> tuple[Any, _Transport]:
     from fastweb.postgres.connection import Connection, Shared
     from fastweb.postgres.options import Options
 
@@ -294,7 +295,7 @@ def session() -> Callable[[bytes], object]:
 
     def run(data: bytes) -> object:
         size = (data[0] if data else 0) or max(len(data), 1)
-        connection, transport = _connection(loop)
+        connection, transport = ready_connection(loop)
         protocol = connection.protocol
         asked = _ask(connection, data[1] if len(data) > 1 else 1)
         loop.run_until_complete(_turns())
@@ -314,7 +315,7 @@ def session() -> Callable[[bytes], object]:
             if operation.cancelled():
                 found.append("cancelled")
             elif (error := operation.exception()) is not None:
-                found.append(_error(error))
+                found.append(error_of(error))
             else:
                 found.append(repr(operation.result()))
         notices = [str(notice) for notice in protocol.notices]
@@ -370,7 +371,7 @@ def session_seeds() -> Iterator[bytes]:
     loop = asyncio.new_event_loop()
     asides = deque([b.notice_response(), b.parameter_status("x", "y"), b.notification_response()])
     for which in (1, 2, 4, 8, 16, 32, 64, 128 | 1, 7, 24, 127):
-        connection, transport = _connection(loop)
+        connection, transport = ready_connection(loop)
         server, said = _Server(), b""
         asked = _ask(connection, which)
         for _ in range(20):
@@ -431,7 +432,7 @@ def startup() -> Callable[[bytes], object]:
         assert task.done(), "it hangs"
         assert not raised, raised
         error = task.exception()
-        found = repr(task.result()) if error is None else _error(error)
+        found = repr(task.result()) if error is None else error_of(error)
         return found, b"".join(transport.written)
 
     return run

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.fuzz import postgres
+from tests.fuzz import postgres, units
 from tests.fuzz.api import Item, make_api
 
 __all__ = ["TARGETS", "Target"]
@@ -308,5 +308,6 @@ TARGETS: dict[str, Target] = {
     "pg_values": Target(postgres.values, postgres.values_seeds),
     "pg_rows": Target(postgres.rows, postgres.rows_seeds),
     "pg_session": Target(postgres.session, postgres.session_seeds),
+    "pg_units": Target(units.units, units.units_seeds),
     "pg_startup": Target(postgres.startup, postgres.startup_seeds),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fastweb.postgres.protocol import Protocol
 from tests.postgres import servers
 from tests.postgres.ports import ReservedPort
 from tests.postgres.servers import NoPostgresError, OwnPostgres, PgBouncer, Postgres
@@ -88,6 +89,20 @@ def pgbouncer(postgres: Postgres, start_pgbouncer: Callable[..., PgBouncer]) -> 
 def pgbouncer_session(postgres: Postgres, start_pgbouncer: Callable[..., PgBouncer]) -> PgBouncer:
     """The same, in session mode."""
     return start_pgbouncer(postgres, "session")
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Everything that connections write, one item a write."""
+    found: list[bytes] = []
+    write = Protocol.write
+
+    def note(self: Protocol, data: bytes) -> None:
+        found.append(data)
+        write(self, data)
+
+    monkeypatch.setattr(Protocol, "write", note)
+    return found
 
 
 @pytest.fixture

@@ -13,10 +13,12 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self, TypeVar
 
+import uvloop
+
 from fastweb.postgres.errors import TooManyConnectionsError
 from tests.postgres.servers import Postgres
 
-__all__ = ["PATIENCE", "Gate", "granted", "run", "until"]
+__all__ = ["PATIENCE", "SLOWER", "Gate", "SlowClock", "SlowClockOfUvloop", "granted", "run", "until"]
 
 T = TypeVar("T")
 
@@ -76,6 +78,22 @@ async def granted(ask: Callable[[], Awaitable[T]]) -> T:
             if time.monotonic() > end:
                 raise
         await asyncio.sleep(0.01)
+
+
+#: How many of a machine's seconds are one of a slow clock's.
+SLOWER = 100
+
+
+class SlowClock(asyncio.SelectorEventLoop):
+    """A loop on which every server is quick."""
+
+    def time(self) -> float:
+        return super().time() / SLOWER
+
+
+class SlowClockOfUvloop(uvloop.Loop):
+    def time(self) -> float:
+        return super().time() / SLOWER
 
 
 _keys = itertools.count(1000)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from fastweb.postgres import Connection, PgPool, connect
 from fastweb.postgres import errors as e
 from tests.postgres.proxy import proxy
-from tests.postgres.running import Gate, granted, run, until
+from tests.postgres.running import SLOWER, Gate, SlowClock, SlowClockOfUvloop, granted, run, until
 from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres
 
 #: What a client may be told when its server goes away: the server's last words, or that it is gone.
@@ -373,55 +374,141 @@ def test_connect_cancelled_at_every_await(postgres: Postgres) -> None:
     run(main())
 
 
-def test_no_answer_to_the_wrong_task(postgres: Postgres) -> None:
-    """A hundred tasks, cancelled and timed out at random, over all that shares and does not: by value."""
+class Chances:
+    """What a hundred tasks ask of a pool, by chance: each knows what its answer has to be.
+
+    Arguments:
+        pool: whose connections are killed meanwhile.
+        chance: what is asked next.
+    """
+
+    def __init__(self, pool: PgPool, chance: random.Random) -> None:
+        self.pool = pool
+        self.chance = chance
+        self.answered = 0
+        #: What was inserted for certain; what was not.
+        self.done: set[int] = set()
+        self.undone: set[int] = set()
+
+    async def ask(self, number: int) -> None:
+        kinds = (*[self.read] * 12, self.row, self.rows, self.fails, self.is_slow)
+        kinds += (self.write, self.batch, self.transaction, self.lease, self.pipeline)
+        for turn in range(150):
+            try:
+                await self.chance.choice(kinds)(number * 10_000 + turn * 10)
+                self.answered += 1
+            except (TimeoutError, *GONE):
+                continue
+
+    def timeout(self) -> float | None:
+        return self.chance.choice((None, None, None, None, 0.0, 0.002 / SLOWER, 1.0 / SLOWER))
+
+    async def read(self, value: int) -> None:
+        assert await self.pool.fetch_value("select $1::int", value, timeout=self.timeout()) == value
+
+    async def row(self, value: int) -> None:
+        row = await self.pool.fetch_one("select $1::int as v, $1::text as t", value, timeout=self.timeout())
+        assert row == (value, str(value))
+
+    async def rows(self, value: int) -> None:
+        rows = await self.pool.fetch("select $1::int + n as v from generate_series(0, 400) n", value)
+        assert [row.v for row in rows] == [*range(value, value + 401)]
+
+    async def fails(self, value: int) -> None:
+        with pytest.raises(e.InvalidTextRepresentationError, match=f'"no {value}"'):
+            await self.pool.fetch_value("select ('no ' || $1::int)::int", value)
+
+    async def is_slow(self, value: int) -> None:
+        sql = "select $1::int from pg_sleep(0.002)"
+        assert await self.pool.fetch_value(sql, value, timeout=self.timeout()) == value
+
+    async def write(self, value: int) -> None:
+        sql = "insert into chances values ($1) returning a + 1"
+        assert await self.pool.fetch_value(sql, value, timeout=self.timeout()) == value + 1
+        self.done.add(value)
+
+    async def batch(self, value: int) -> None:
+        async def later() -> AsyncIterator[tuple[int]]:
+            for n in range(5):
+                await asyncio.sleep(0)
+                yield (value + n,)
+
+        rows = later() if self.chance.random() < 0.5 else [(value + n,) for n in range(5)]
+        await self.pool.execute_many("insert into chances values ($1)", rows)
+        self.done.update(range(value, value + 5))
+
+    async def transaction(self, value: int) -> None:
+        fails = self.chance.random() < 0.3
+        if fails:
+            self.undone.add(value)
+        try:
+            async with self.pool.transaction() as connection:
+                await connection.execute("insert into chances values ($1)", value)
+                assert await connection.fetch_value("select a from chances where a = $1", value) == value
+                if fails:
+                    raise ZeroDivisionError
+        except ZeroDivisionError:
+            return
+        self.done.add(value)
+
+    async def lease(self, value: int) -> None:
+        async with self.pool.acquire() as connection:
+            assert await connection.fetch_value(f"select {value} + $1::int", 1) == value + 1
+
+    async def pipeline(self, value: int) -> None:
+        async with self.pool.pipeline() as p:
+            answers = [p.fetch_value("select $1::int", value + n) for n in range(5)]
+        assert [await answer for answer in answers] == [*range(value, value + 5)]
+
+
+@pytest.mark.parametrize("loop_factory", [SlowClock, SlowClockOfUvloop])
+def test_no_answer_to_the_wrong_task(
+    postgres: Postgres, writes: list[bytes], loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """A hundred tasks, cancelled and timed out at random, over all that shares and does not, while backends
+    are killed: every answer by value, every write done once, and no connection left. The clock is slow, so
+    that reads count as quick on a busy machine, too: they share Syncs."""
     chance = random.Random(6)
+    kill = (
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'values'"
+        " and datname = current_database() order by random() limit 1"
+    )
 
     async def main() -> None:
-        async with PgPool(named(postgres, "values"), 1, 5) as pool:
-            answered = 0
-
-            async def task(number: int) -> None:
-                nonlocal answered
-                for turn in range(25):
-                    value = number * 1000 + turn
-                    kind = chance.randrange(5)
-                    try:
-                        if kind == 0:
-                            found = await pool.fetch_value("select $1::int", value)
-                        elif kind == 1:
-                            row = await pool.fetch_one("select $1::int as v, $1::text as t", value)
-                            assert row is not None
-                            found = row["v"]
-                            assert row["t"] == str(value)
-                        elif kind == 2:
-                            sql = "select $1::int from pg_sleep(0.002)"
-                            found = await pool.fetch_value(sql, value, timeout=chance.choice((0.001, 5)))
-                        elif kind == 3:
-                            async with pool.acquire() as connection:
-                                found = await connection.fetch_value(f"select {value} + $1::int", 0)
-                        else:
-                            with pytest.raises(e.DivisionByZeroError):
-                                await pool.fetch_value("select $1::int / 0", value)
-                            found = value
-                    except TimeoutError:
-                        continue
-                    assert found == value
-                    answered += 1
-
-            async def cancels(tasks: list[asyncio.Task[None]]) -> None:
-                for one in chance.sample(tasks, 40):
-                    await asyncio.sleep(chance.random() * 0.01)
-                    one.cancel()
-
-            tasks = [asyncio.ensure_future(task(number)) for number in range(100)]
-            await cancels(tasks)
+        async with PgPool(named(postgres, "values"), 1, 4) as pool:
+            chances = Chances(pool, chance)
+            tasks = [asyncio.ensure_future(chances.ask(number)) for number in range(100)]
+            cancelled = killed = 0
+            while not all(task.done() for task in tasks):
+                await asyncio.sleep(0)
+                if cancelled < chances.answered // 150:
+                    cancelled += 1
+                    chance.choice(tasks).cancel()
+                if killed < chances.answered // 800:
+                    killed += 1
+                    await asyncio.to_thread(postgres.execute, kill)
             for ended in await asyncio.gather(*tasks, return_exceptions=True):
                 assert ended is None or isinstance(ended, asyncio.CancelledError), repr(ended)
-            assert answered > 500
+            await until(lambda: pool.stats().held == pool.stats().in_flight == pool.stats().waiting == 0)
+            assert killed >= 5
+            assert cancelled >= 30
+            rows = await pool.fetch("select a, count(*) as times from chances group by a")
+            counts = {row.a: row.times for row in rows}
+            assert set(counts.values()) == {1}, "nothing is done twice"
+            assert chances.done <= set(counts)
+            assert not chances.undone & set(counts)
         await no_connection_left(postgres, "values")
 
-    run(main())
+    postgres.execute("create table chances (a int)")
+    logging.getLogger("fastweb.postgres").setLevel(logging.ERROR)
+    try:
+        run(main(), loop_factory=loop_factory)
+    finally:
+        logging.getLogger("fastweb.postgres").setLevel(logging.NOTSET)
+        postgres.execute("drop table chances")
+    sent = b"".join(writes)
+    executed, synced = sent.count(b"E\0\0\0\t\0\0\0\0\0"), sent.count(b"S\0\0\0\x04")
+    assert synced < executed * 0.8
 
 
 # --- Statements that are no longer what they were ---

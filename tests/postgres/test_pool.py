@@ -33,8 +33,7 @@ from fastweb.postgres.errors import (
 )
 from fastweb.postgres.leases import PooledConnection
 from fastweb.postgres.pool import PgPool
-from fastweb.postgres.protocol import Protocol
-from tests.postgres.running import PATIENCE, Gate, run, until
+from tests.postgres.running import PATIENCE, SLOWER, Gate, SlowClock, SlowClockOfUvloop, run, until
 from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop] | None] = {
@@ -47,20 +46,6 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop] | None] = {
 def run_on(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """Run a coroutine on each kind of loop."""
     return lambda main: run(main, loop_factory=LOOPS[request.param])
-
-
-@pytest.fixture
-def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Everything that connections write, one item a write."""
-    found: list[bytes] = []
-    write = Protocol.write
-
-    def note(self: Protocol, data: bytes) -> None:
-        found.append(data)
-        write(self, data)
-
-    monkeypatch.setattr(Protocol, "write", note)
-    return found
 
 
 @pytest.fixture
@@ -99,22 +84,6 @@ def test_one_failure_is_one_task_s(postgres: Postgres) -> None:
             assert [getattr(answer, "sqlstate", answer) for answer in answers] == ["22012", 10] * 5
 
     run(main())
-
-
-#: How many of a machine's seconds are one of a slow clock's.
-SLOWER = 100
-
-
-class SlowClock(asyncio.SelectorEventLoop):
-    """A loop on which every server is quick."""
-
-    def time(self) -> float:
-        return super().time() / SLOWER
-
-
-class SlowClockOfUvloop(uvloop.Loop):
-    def time(self) -> float:
-        return super().time() / SLOWER
 
 
 @pytest.mark.parametrize("loop_factory", [SlowClock, SlowClockOfUvloop])

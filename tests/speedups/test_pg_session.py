@@ -13,6 +13,7 @@ import pytest
 from fastweb._speedups.pg_codec import Codec
 from fastweb._speedups.pg_messages import error_fields
 from fastweb._speedups.pg_operation import BATCH, QUERY, SIMPLE, Operation
+from fastweb._speedups.pg_queue import NotYet
 from fastweb._speedups.pg_rows import TextSink, tuples_sink
 from fastweb._speedups.pg_session import BaseSession
 from fastweb._speedups.pg_wire import WireError
@@ -291,6 +292,98 @@ def test_a_batch_is_one_unit() -> None:
     session.feed(done * 3 + b.ready_for_query() + ANSWER)
     assert operation.result() == "INSERT 0 1"
     assert behind.result() == [(5, "five")]
+
+
+class Rows:
+    """The rows of a batch, of which there are one, and more as they come."""
+
+    def __init__(self) -> None:
+        self.more: list[tuple[int, str] | None] = [(1, "a")]
+
+    def __iter__(self) -> Rows:
+        return self
+
+    def __next__(self) -> tuple[int, str]:
+        if not self.more:
+            raise NotYet
+        row = self.more.pop(0)
+        if row is None:
+            raise StopIteration
+        return row
+
+
+def end_batch(session: Session, rows: Rows) -> None:
+    rows.more.append(None)
+    session.feed_batch()
+    session.own_loop.turn()
+
+
+BATCH_DONE = b.bind_complete() + b.command_complete("INSERT 0 1") + b.ready_for_query()
+
+
+def test_a_batch_that_is_held_begins_when_all_before_it_are_written() -> None:
+    session = prepared()
+    first, second = session.ask(), session.ask()
+    void = b.error_response("0A000", "void", R="RevalidateCachedQuery") + b.ready_for_query()
+    session.feed(void)
+    session.feed(void)
+    rows = Rows()
+    batch = session.ask(kind=BATCH, args=rows)
+    session.own_loop.turn()
+    session.sent()
+    session.feed(b.close_complete() + PREPARED)
+    session.own_loop.turn()
+    assert "".join(session.sent()) == "BESBES" + "BE"
+    end_batch(session, rows)
+    session.feed(ANSWER + ANSWER + BATCH_DONE)
+    assert first.result() == second.result() == [(5, "five")]
+    assert batch.result() == "INSERT 0 1"
+    assert session.is_idle
+
+
+def test_nothing_stands_in_the_midst_of_a_batch() -> None:
+    session = prepared()
+    session.ordered = False
+    described = session.ask("select $1::int4, $2::text as b")
+    rows = Rows()
+    batch = session.ask(kind=BATCH, args=rows)
+    session.own_loop.turn()
+    assert "".join(session.sent()) == "PDS" + "BE"
+    # What was described goes on, and types are looked up, behind it.
+    types = Operation(session, SIMPLE, "select types")
+    types.internal = True
+    session.submit(types)
+    session.feed(PREPARED)
+    session.own_loop.turn()
+    assert session.sent() == []
+    end_batch(session, rows)
+    assert "".join(session.sent()) == "S" + "QBES"
+    session.feed(BATCH_DONE)
+    session.feed(b.command_complete("SELECT 0") + b.ready_for_query() + ANSWER)
+    assert batch.result() == "INSERT 0 1"
+    assert described.result() == [(5, "five")]
+    assert session.is_idle
+
+
+def test_what_a_name_that_is_somebody_else_s_has_answered_is_nobody_s_answer() -> None:
+    known = prepared().shared_descriptions
+    session = Session(descriptions=known).begin()
+    first, second = session.ask(), session.ask()
+    session.own_loop.turn()
+    assert "".join(session.sent()) == "PDBES" + "BES"
+    session.feed(b.error_response("42P05", "it exists") + b.ready_for_query())
+    # The second is bound to what has had the name before.
+    other = b.data_row([b"something else"])
+    session.feed(b.bind_complete() + other + b.command_complete("SELECT 1") + b.ready_for_query())
+    assert not second.done()
+    assert "".join(session.sent()) == "PDBES"
+    session.feed(PREPARED[:-6] + ANSWER)
+    assert first.result() == [(5, "five")]
+    assert "".join(session.sent()) == "PDS", "what was known of it is void"
+    session.feed(PREPARED)
+    session.feed(PREPARED[:-6] + ANSWER)
+    assert second.result() == [(5, "five")]
+    assert session.is_idle
 
 
 def test_a_batch_with_a_wrong_row_is_undone() -> None:
