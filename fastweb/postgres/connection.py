@@ -29,7 +29,7 @@ from fastweb.postgres.protocol import Protocol
 from fastweb.postgres.startup import Session, open_session
 from fastweb.postgres.transaction import Isolation, Transaction
 from fastweb.postgres.types import TypeRegistry
-from fastweb.postgres.unclosed import end_of, place_of_caller, warn_of
+from fastweb.postgres.unclosed import Guard, place_of_caller
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -79,7 +79,7 @@ async def connect(dsn: str | None = None, *, shared: Shared | None = None, **key
     place = place_of_caller()
     options = resolve(dsn, **{"busy_poll": BUSY_POLL, **keywords})
     connection = await connect_with(options, shared)
-    connection.made_at = place
+    connection.guard = Guard(connection.session.address, connection.protocol, place)
     return connection
 
 
@@ -87,7 +87,7 @@ async def connect_with(options: Options, shared: Shared | None = None) -> Connec
     """The same, where the options are known."""
     session = await open_session(options)
     try:
-        return Connection(session, Shared() if shared is None else shared)
+        return Connection.over(session, Shared() if shared is None else shared)
     except BaseException:
         session.close()
         raise
@@ -102,9 +102,8 @@ class Connection:
         "_notice_listeners",
         "_query",
         "_timeout",
-        "made_at",
+        "guard",
         "on_lost",
-        "options",
         "portals",
         "protocol",
         "savepoints",
@@ -113,32 +112,11 @@ class Connection:
         "transactions",
     )
 
-    def __init__(self, session: Session, shared: Shared) -> None:
-        options = session.options
-        loop = asyncio.get_running_loop()
-        protocol = Protocol(
-            loop,
-            shared.registry,
-            shared.descriptions,
-            address=str(session.address),
-            cache_size=options.statement_cache_size,
-            max_message=options.message_size,
-            notices=options.notices,
-            busy_poll=options.busy_poll or 0.0,
-        )
-        self._set_up(session, shared, protocol)
-        protocol.process_id = session.process_id
-        protocol.parameters.update(session.parameters)
-        protocol.notices.extend(session.notices)
-        # Nothing of the protocol leads to this object: it is collected where nobody has it any more.
-        own = weakref.ref(self)
-        protocol.end_listener = lambda _error: _tell_end(own())
-        protocol.send_cancel = partial(_send_cancel, session)
-        session.hand_over(cast(asyncio.Protocol, protocol))
+    #: Warns where nobody closes what `connect` has made; a pool tells of its own.
+    guard: Guard | None
 
-    def _set_up(self, session: Session, shared: Shared, protocol: Protocol) -> None:
-        """What each has who is lent the connection (`fastweb.postgres.leases.PooledConnection`)."""
-        self.options = session.options
+    def __init__(self, session: Session, shared: Shared, protocol: Protocol) -> None:
+        # PERF: whoever is lent a connection of a pool has one of these (`fastweb.postgres.leases`).
         self.session = session
         self.shared = shared
         self.protocol = protocol
@@ -149,15 +127,43 @@ class Connection:
         self.savepoints = 0
         self.portals = 0
         self._listeners: dict[str, list[Listener]] = {}
-        self._notice_listeners: list[Callable[[Connection, PostgresLogMessage], object]] = []
-        #: Where `connect` was called; empty of a pool's.
-        self.made_at = ""
+        self._notice_listeners: tuple[Callable[[Connection, PostgresLogMessage], object], ...] = ()
         #: Called with the connection when it has ended.
         self.on_lost: Callable[[Connection], object] | None = None
+
+    @classmethod
+    def over(cls, session: Session, shared: Shared) -> Connection:
+        """The connection that a session goes on as."""
+        options = session.options
+        protocol = Protocol(
+            asyncio.get_running_loop(),
+            shared.registry,
+            shared.descriptions,
+            address=str(session.address),
+            cache_size=options.statement_cache_size,
+            max_message=options.message_size,
+            notices=options.notices,
+            busy_poll=options.busy_poll or 0.0,
+        )
+        connection = cls(session, shared, protocol)
+        connection.guard = None
+        protocol.process_id = session.process_id
+        protocol.parameters.update(session.parameters)
+        protocol.notices.extend(session.notices)
+        # Nothing of the protocol leads to this object: it is collected where nobody has it any more.
+        own = weakref.ref(connection)
+        protocol.end_listener = lambda _error: _tell_end(own())
+        protocol.send_cancel = partial(_send_cancel, session)
+        session.hand_over(cast(asyncio.Protocol, protocol))
+        return connection
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed else f"{len(self.protocol.in_flight)} in flight"
         return f"<Connection to {self.session.address}, {state}>"
+
+    @property
+    def options(self) -> Options:
+        return self.session.options
 
     @property
     def types(self) -> TypeRegistry:
@@ -521,18 +527,17 @@ class Connection:
         """Have a function called with this connection and every notice of the server."""
         self.protocol.notice_listener = self._noticed
         if callback not in self._notice_listeners:
-            self._notice_listeners.append(callback)
+            self._notice_listeners += (callback,)
 
     def remove_notice_listener(self, callback: Callable[[Connection, PostgresLogMessage], object]) -> None:
-        if callback in self._notice_listeners:
-            self._notice_listeners.remove(callback)
+        self._notice_listeners = tuple(each for each in self._notice_listeners if each != callback)
 
     def _notified(self, process_id: int, channel: str, payload: str) -> None:
         for listener in tuple(self._listeners.get(channel, ())):
             self._call(listener, self, process_id, channel, payload)
 
     def _noticed(self, notice: PostgresLogMessage) -> None:
-        for listener in tuple(self._notice_listeners):
+        for listener in self._notice_listeners:
             self._call(listener, self, notice)
 
     def _call(self, listener: Callable[..., object], *args: object) -> None:
@@ -616,15 +621,6 @@ class Connection:
 
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
-
-    def __del__(self) -> None:
-        place = getattr(self, "made_at", "")
-        if not place:
-            return
-        protocol = self.protocol
-        if protocol.lost is None and not protocol.closing:
-            warn_of(f"a connection was never closed: {self!r}: `async with await connect(…)`", place, self)
-            end_of([protocol], lambda: not protocol.is_idle)
 
 
 class PreparedStatement:

@@ -31,7 +31,7 @@ __all__ = ["Desk"]
 
 
 class Desk(BaseDesk):
-    """See above. The way of a plain read that need not wait is `BaseDesk`'s.
+    """See above. What need not wait is `BaseDesk`'s.
 
     Arguments:
         supply: has the connections.
@@ -53,7 +53,7 @@ class Desk(BaseDesk):
         supply.desk = self
         self._enter = enter
         self.acquire_timeout = acquire_timeout
-        self.statements = self.leases = 0
+        self.statements = 0
         self.waits = self.timeouts = self.rollbacks = 0
         self.wait_time = self.longest_wait = 0.0
         self.begin_anew()
@@ -125,20 +125,6 @@ class Desk(BaseDesk):
         if len(supply.slots) < supply.max_size and not supply.opening:
             supply.start(1)
 
-    def take(self) -> Slot | None:
-        """A connection with nothing to do, for its next holder."""
-        if not self.is_here():
-            self.enter()
-        if self.owning.count and self.owning.first() is not None:
-            return None
-        free = self.free
-        for at in range(len(free) - 1, -1, -1):
-            slot = free[at]
-            if not slot.flight and slot.is_idle:
-                del free[at]
-                return slot
-        return None
-
     async def wait_for_slot(self, timeout: float | None) -> Slot:  # noqa: ASYNC109 - as everywhere
         """Wait in line for one."""
         waiter = self.loop.create_future()
@@ -149,14 +135,9 @@ class Desk(BaseDesk):
             if waiter.cancelled() or waiter.cancel():
                 self.owning.forget()
             elif waiter.exception() is None:
-                self.give_back(waiter.result(), "")
+                self.give_back(waiter.result())
             raise
         return slot
-
-    def give_back(self, slot: Slot, what: str) -> None:
-        """A holder does not need a connection any more."""
-        if slot.desk is self and slot.leave(what or str(slot.holder)):
-            self.freed(slot)
 
     def _wait(self, line: Line, what: Any, timeout: float | None = None) -> None:
         """Put an operation, or the future of a lease, in line."""
@@ -211,7 +192,8 @@ class Desk(BaseDesk):
     @property
     def wanted(self) -> int:
         """How many connections would do for those who wait."""
-        return self.owning.count + (1 if self.reading.count else 0)
+        owners: int = self.owning.count
+        return owners + (1 if self.reading.count else 0)
 
     @property
     def is_waited_for(self) -> bool:

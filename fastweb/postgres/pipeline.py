@@ -25,7 +25,6 @@ from fastweb.postgres.errors import InFailedSQLTransactionError, InterfaceError
 
 if TYPE_CHECKING:
     from fastweb.postgres.leases import Lease
-    from fastweb.postgres.pool import PgPool
 
 __all__ = ["Pipeline"]
 
@@ -34,16 +33,15 @@ class Pipeline:
     """See above. Its methods are those of `Connection`, and give what is awaited at the end.
 
     Arguments:
-        of: a pool, of which it borrows a connection, or a connection.
+        of: lends a connection; or is one.
         atomic: whether all of it is one transaction.
     """
 
-    __slots__ = ("_asked", "_atomic", "_begin", "_connection", "_lease", "_of")
+    __slots__ = ("_asked", "_atomic", "_begin", "_connection", "_of")
 
-    def __init__(self, of: PgPool | Connection, atomic: bool = False) -> None:
+    def __init__(self, of: Lease | Connection, atomic: bool = False) -> None:
         self._of = of
         self._atomic = atomic
-        self._lease: Lease | None = None
         self._connection: Connection | None = None
         self._asked: list[Operation] = []
         self._begin: Operation | None = None
@@ -52,11 +50,7 @@ class Pipeline:
         if self._connection is not None:
             raise InterfaceError("a pipeline is entered once; make another")
         of = self._of
-        if isinstance(of, Connection):
-            self._connection = of
-        else:
-            self._lease = of.acquire()
-            self._connection = await self._lease
+        self._connection = of if isinstance(of, Connection) else await of
         if self._atomic:
             if self._connection.in_transaction:
                 self._connection = None
@@ -78,8 +72,8 @@ class Pipeline:
                 if tag == "ROLLBACK" and error is None and not any(map(_failure, self._asked)):
                     raise InFailedSQLTransactionError("the transaction of the pipeline was rolled back")
         finally:
-            if self._lease is not None:
-                self._lease.release()
+            if not isinstance(self._of, Connection):
+                self._of.release()
         if error is None:
             for operation in self._asked:
                 if (failure := _failure(operation)) is not None:

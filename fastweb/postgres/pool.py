@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import weakref
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar, overload
@@ -398,7 +399,7 @@ class PgPool:
             if not args or not isinstance(args[0], str):
                 raise _no_sql(sql)
             cls, sql, args = sql, args[0], args[1:]
-        lease = Lease(self, None)
+        lease = Lease(self, None, sys._getframe(1))
         return PoolRows(lambda: rows_of(lease, sql, args, prefetch, cls, timeout))
 
     async def copy_in(
@@ -414,7 +415,7 @@ class PgPool:
         Arguments:
             timeout: seconds for all of it, the wait for a connection included.
         """
-        lease = Lease(self, None)
+        lease = Lease(self, None, sys._getframe(1))
         async with asyncio.timeout(timeout), lease as connection:
             return await connection.copy_in(table, source, **options)
 
@@ -424,7 +425,7 @@ class PgPool:
         from fastweb.postgres.copy import CopyOut
         from fastweb.postgres.pool_streams import PoolCopyOut
 
-        return PoolCopyOut(Lease(self, None), CopyOut.of(source, target, options))
+        return PoolCopyOut(Lease(self, None, sys._getframe(1)), CopyOut.of(source, target, options))
 
     # Leases
 
@@ -439,7 +440,7 @@ class PgPool:
             PoolClosedError: the pool is closed.
             ConnectError: none could be opened.
         """
-        return Lease(self, timeout)
+        return Lease(self, timeout, sys._getframe(1))
 
     async def release(self, connection: Connection) -> None:
         """Give a connection back that was got by `await pool.acquire()`. A second time does nothing.
@@ -454,7 +455,7 @@ class PgPool:
     def pipeline(self, *, atomic: bool = False) -> Pipeline:
         """Many statements in one write, on one connection: `async with pool.pipeline() as p` (see
         `fastweb.postgres.pipeline`)."""
-        return Pipeline(self, atomic)
+        return Pipeline(Lease(self, None, sys._getframe(1)), atomic)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -474,7 +475,7 @@ class PgPool:
         Raises:
             Exception: as of `acquire` and `Connection.transaction`.
         """
-        return PoolTransaction(Lease(self, timeout), isolation, options)
+        return PoolTransaction(Lease(self, timeout, sys._getframe(1)), isolation, options)
 
     async def run(
         self,

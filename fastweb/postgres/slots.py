@@ -12,20 +12,21 @@ by SQL that travels before the first statement of the next one.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import select
 from typing import TYPE_CHECKING, Any, Final
 
 from fastweb._speedups.pg_desk import LONG
+from fastweb._speedups.pg_lease import Holding
 from fastweb._speedups.pg_operation import SIMPLE, Operation
+from fastweb._speedups.pg_slot import BaseSlot
 from fastweb.postgres.statements import Kind, kind_of
 
 if TYPE_CHECKING:
     from fastweb.postgres.connection import Connection
     from fastweb.postgres.desk import Desk
 
-__all__ = ["RESET", "Holding", "Slot"]
+__all__ = ["RESET", "Slot"]
 
 logger = logging.getLogger("fastweb.postgres")
 
@@ -42,28 +43,8 @@ RESET_PREPARED: Final = RESET + "; DEALLOCATE ALL"
 LEAVING: Final = 10.0
 
 
-class Holding:
-    """Who has a connection for himself, since when, and where he has asked for it: for the pool's
-    messages."""
-
-    __slots__ = ("code", "line", "since", "task")
-
-    def __init__(self, task: Any, code: Any, line: int, since: float) -> None:
-        self.task = task
-        self.code = code
-        self.line = line
-        self.since = since
-
-    def __str__(self) -> str:
-        name = "no task" if self.task is None else self.task.get_name()
-        place = (
-            "" if self.code is None else f" at {self.code.co_filename}:{self.line} in {self.code.co_qualname}"
-        )
-        return f"{name}{place}"
-
-
-class Slot:
-    """See above.
+class Slot(BaseSlot):
+    """See above; the steps that nobody waits for are `BaseSlot`'s.
 
     Arguments:
         desk: hands it out.
@@ -71,54 +52,16 @@ class Slot:
         retire_at: the loop's time at which it is too old.
     """
 
-    __slots__ = (
-        "coming",
-        "connection",
-        "desk",
-        "dirty",
-        "flight",
-        "holder",
-        "idle_since",
-        "prepared",
-        "reserved",
-        "retire_at",
-        "session",
-        "slow",
-        "timer",
-    )
+    __slots__ = ()
 
     def __init__(self, desk: Desk, connection: Connection, retire_at: float) -> None:
         session = connection.protocol
-        self.desk: Desk | None = desk
-        self.connection = connection
-        self.session = session
-        #: The operations on their way.
-        self.flight: Any = session.in_flight
-        #: Those that will be, when their text is described.
-        self.coming: Any = session.described_first
-        #: A Holding, the Operation that has it for itself, or the Future of a lease that has just got it;
-        #: False while it is leaving.
-        self.holder: Any = None
-        self.reserved = False
-        #: Something was set that others must not meet; `prepared`: by PREPARE.
-        self.dirty = False
-        self.prepared = False
-        self.retire_at = retire_at
-        self.idle_since = session.loop.time()
-        self.timer: asyncio.TimerHandle | None = None
-        #: When the operation began that was found slow.
-        self.slow = 0.0
+        super().__init__(desk, connection, session, retire_at)
         # The pool tells, of all of them.
-        connection.made_at = ""
+        connection.guard = None
         session.owner = self
         session.shared = True
         session.ordered = False
-
-    @property
-    def is_idle(self) -> bool:
-        """The server has nothing to do for it."""
-        session = self.session
-        return not self.flight and session.is_idle
 
     @property
     def is_awaited(self) -> bool:
@@ -150,13 +93,6 @@ class Slot:
 
     # Held
 
-    def hold(self, holder: Any) -> None:
-        """Let it be somebody's own."""
-        session = self.session
-        session.shared = False
-        session.ordered = True
-        self.holder = holder
-
     def mark(self, sql: str) -> None:
         """Note what a holder's statement leaves behind."""
         kind = kind_of(sql)
@@ -173,7 +109,7 @@ class Slot:
         """The holder has given it back; whether it is free at once, or later, when `desk.freed` is called.
 
         Arguments:
-            what: the holder, for a warning.
+            what: the holder, for a warning; "" for what the slot knows of him.
         """
         session = self.session
         session.marker = None
@@ -185,6 +121,7 @@ class Slot:
         if self.is_idle and session.transaction_status == "I":
             self._clean()
             return True
+        what = what or str(self.holder)
         self.holder = False
         session.watched = True
         if self.timer is None:
@@ -239,10 +176,7 @@ class Slot:
         """Nobody holds it any more."""
         session = self.session
         self._stop_timer()
-        self.holder = None
-        session.watched = False
-        session.shared = True
-        session.ordered = False
+        self.rest()
         if self.dirty:
             session.reset_first = RESET_PREPARED if self.prepared else RESET
             self.dirty = self.prepared = False

@@ -15,7 +15,31 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["end_of", "place_of_caller", "warn_of"]
+__all__ = ["Guard", "end_of", "place_of_caller", "warn_of"]
+
+
+class Guard:
+    """What a connection has that was made by `connect`, and that goes with it.
+
+    Arguments:
+        address: of the server.
+        protocol: the connection's.
+        place: where it was made.
+    """
+
+    __slots__ = ("_address", "_place", "_protocol")
+
+    def __init__(self, address: object, protocol: Any, place: str) -> None:
+        self._address = address
+        self._protocol = protocol
+        self._place = place
+
+    def __del__(self) -> None:
+        protocol = self._protocol
+        if protocol.lost is None and not protocol.closing:
+            what = f"a connection was never closed: <Connection to {self._address}>"
+            warn_of(f"{what}: `async with await connect(…)`", self._place, self)
+            end_of([protocol], lambda: not protocol.is_idle)
 
 
 def place_of_caller() -> str:

@@ -278,7 +278,7 @@ def ready_connection(loop: asyncio.AbstractEventLoop) -> tuple[Any, _Transport]:
     )
 
     async def make() -> Connection:
-        return Connection(session, Shared())
+        return Connection.over(session, Shared())
 
     connection = loop.run_until_complete(make())
     # A CancelRequest would go to a server that there is not.
