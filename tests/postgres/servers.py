@@ -353,6 +353,13 @@ class Postgres:
         return replace(self, database=database)
 
 
+class Kept(subprocess.Popen[bytes]):
+    """A server that outlives the process that has started it: the keeper ends it, so nobody waits for it."""
+
+    def __del__(self) -> None:
+        """Without subprocess's warning that it still runs."""
+
+
 @dataclass
 class OwnPostgres(Postgres):
     """A server that nobody else uses: stop it, kill it, start it again on the same port.
@@ -360,6 +367,7 @@ class OwnPostgres(Postgres):
     Arguments:
     folder: holds `data`, `log`, and the Unix socket.
     reserved: its port.
+    kept: others use it, and it is for the keeper to end.
     """
 
     folder: Path = field(default_factory=Path)
@@ -367,6 +375,7 @@ class OwnPostgres(Postgres):
     settings: Mapping[str, object] = field(default_factory=dict)
     reserved: ReservedPort | None = None
     process: subprocess.Popen[bytes] | None = None
+    kept: bool = False
 
     @property
     def data(self) -> Path:
@@ -390,7 +399,7 @@ class OwnPostgres(Postgres):
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(
+            self.process = (Kept if self.kept else subprocess.Popen)(
                 [self.bin / "postgres", "-D", self.data, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -479,6 +488,7 @@ def _make(
     settings: Mapping[str, object],
     hba: str | None,
     files: Mapping[str, str | bytes] | None,
+    kept: bool = False,
 ) -> OwnPostgres:
     install = _reachable(install)
     template = _template(install)
@@ -509,6 +519,7 @@ def _make(
             bin=install.bin,
             settings=settings,
             reserved=reserved,
+            kept=kept,
         )
         try:
             server.start()
@@ -551,17 +562,12 @@ def private(
         shutil.rmtree(server.folder, ignore_errors=True)
 
 
-#: The shared servers that this process has started; the keeper ends them.
-_started: list[subprocess.Popen[bytes] | None] = []
-
-
 def _shared_server(install: Install) -> Postgres:
     folder = run_folder()
     path = folder / f"shared-{install.name}.json"
     with locked(folder / f"shared-{install.name}.lock"):
         if not path.exists():
-            server = _make(install, f"shared-{install.name}", {}, None, None)
-            _started.append(server.process)
+            server = _make(install, f"shared-{install.name}", {}, None, None, kept=True)
             if server.reserved is not None:
                 # It listens there to the end.
                 server.reserved.close()

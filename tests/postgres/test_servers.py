@@ -78,12 +78,36 @@ with servers.private() as own:
 """
 
 
-def test_killed_tests_leave_nothing() -> None:
-    """kill -9 of the tests: their servers end, and their folder is removed."""
+def of_a_run_of_its_own() -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     variables.pop("FASTWEB_TEST_POSTGRES", None)
+    return variables
+
+
+def test_tests_that_end_leave_nothing_and_say_nothing() -> None:
+    """Their shared server ends after them, and they do not warn of it."""
+    asks = "from tests.postgres import servers; servers.shared(); print(servers.run_folder())"
+    ended = subprocess.run(
+        [sys.executable, "-W", "default", "-c", asks],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=of_a_run_of_its_own(),
+        check=True,
+    )
+    assert ended.stderr == ""
+    folder = ended.stdout.strip()
+    servers.wait_until(lambda: not (os.path.exists(folder) or keeper.of_run(Path(folder))), "all gone")
+
+
+def test_killed_tests_leave_nothing() -> None:
+    """kill -9 of the tests: their servers end, and their folder is removed."""
     child = subprocess.Popen(
-        [sys.executable, "-c", LIVES], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=variables
+        [sys.executable, "-c", LIVES],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=of_a_run_of_its_own(),
     )
     with child:
         assert child.stdout is not None
