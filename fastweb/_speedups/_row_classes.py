@@ -314,6 +314,7 @@ def _fill(
         if field is None:
             made = Place(plan.name, column, column)
             made.anything = True
+            made.nullable = True
             made.dropped = True
         else:
             made = place_of(plan.name, field.name, column, field.annotation, codec)
@@ -474,6 +475,7 @@ def _check_tag(plan: Plan, columns: Columns, found: list[Field | None], config: 
         if field is None and columns.names[place] == config.tag_field:
             literal: Any = typing.Literal
             plan.places[place].anything = False
+            plan.places[place].nullable = False
             plan.places[place].convert = _converter(literal[config.tag])
             plan.places[place].expected = repr(config.tag)
 

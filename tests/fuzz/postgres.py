@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
+
+from fastweb.models import BaseModel
 from tests.postgres import backend as b
 
 __all__ = [
+    "error_of",
+    "kinds",
+    "kinds_seeds",
+    "ready_connection",
     "rows",
     "rows_seeds",
     "session",
@@ -134,33 +143,106 @@ def values_seeds() -> Iterator[bytes]:
 _COLUMNS = [("id", 23), ("name", 25), ("price", 1700), ("at", 1114), ("doc", 3802)]
 
 
+#: One of each kind that rows are made of at once (`pg_codec.kinds_of`).
+_KINDS = [("yes", 16), ("two", 21), ("four", 23), ("eight", 20), ("half", 700), ("real", 701), ("text", 25)]
+
+
+class Kinds(msgspec.Struct):
+    """What an own row becomes: values go into its slots."""
+
+    yes: bool
+    two: int
+    four: int | None
+    eight: int
+    half: float
+    real: float
+    text: str
+    more: list[int] = []
+
+
+class Untracked(msgspec.Struct, gc=False):
+    """Others than the columns, another order, a type that is none's, a field twice as long as any."""
+
+    text: str | None
+    four: float
+    two: int
+    unknown: int = 7
+
+
+@dataclass(slots=True)
+class Slotted:
+    text: str
+    real: float
+    yes: bool
+
+
+@dataclass
+class Plain:
+    eight: int
+    text: str | None
+
+
+class Model(BaseModel):
+    four: int
+    text: str
+    yes: bool = True
+
+
+class Named(NamedTuple):
+    yes: bool
+    two: int
+    four: int
+    eight: int
+    half: float
+    real: float
+    text: str
+
+
 def rows() -> Callable[[bytes], object]:
-    """DataRows through every sink; the first byte says how they are cut."""
+    """DataRows through every sink."""
+    from tests.fuzz.api import Item
+
+    return _through_sinks(_COLUMNS, Item)
+
+
+def kinds() -> Callable[[bytes], object]:
+    """The same with own rows, of columns that are numbers and texts."""
+    run = _through_sinks(_KINDS, Kinds, Untracked, Slotted, Plain, Model, Named, dict)
+    twice = _through_sinks([("text", 25), ("text", 25), ("four", 23)], Slotted, Untracked, Model)
+    return lambda data: twice(data[1:]) if data[:1] == b"2" else run(data)
+
+
+def _through_sinks(described: list[tuple[str, int]], *classes: Any) -> Callable[[bytes], object]:
     from fastweb._speedups import pg_objects, pg_rows
     from fastweb._speedups.pg_record import Columns
     from fastweb._speedups.pg_wire import WireError
     from fastweb.postgres.types import TypeRegistry
-    from tests.fuzz.api import Item
 
     registry = TypeRegistry()
-    names = tuple(name for name, _ in _COLUMNS)
-    columns = Columns(names, tuple(registry.codec(oid) for _, oid in _COLUMNS))
+    names = tuple(name for name, _ in described)
+    columns = Columns(names, tuple(registry.codec(oid) for _, oid in described))
 
     def take(sink: Any, data: bytes) -> object:
         try:
             sink.begin(columns)
             at = sink.add_all(data, 0, len(data))
-            return at, repr(sink.finish())
+            made = sink.finish()
+            gc.collect(0)
+            return at, repr(made)
         except WireError as error:
             return str(error)
         except (pg_rows.RowError, ValueError) as error:
-            # Rows that are no Items.
             return type(error).__name__
+
+    def refused(found: object) -> object:
+        """Of a row that does not fit its class and is broken, too, either may be said."""
+        return found if isinstance(found, tuple) else "refused"
 
     def run(data: bytes) -> object:
         sinks = [pg_rows.records_sink(), pg_rows.tuples_sink(), pg_objects.one_sink(), pg_rows.value_sink()]
-        sinks += [pg_rows.json_sink(), pg_rows.json_sink(True), pg_objects.class_sink(Item)]
-        return [take(sink, data) for sink in sinks]
+        sinks += [pg_rows.json_sink(), pg_rows.json_sink(True)]
+        found = [take(sink, data) for sink in sinks]
+        return found + [refused(take(pg_objects.class_sink(cls), data)) for cls in classes]
 
     return run
 
@@ -178,6 +260,26 @@ def rows_seeds() -> Iterator[bytes]:
     yield b.data_row([None] * 5)
     yield b.data_row(good[:2])
     yield b.data_row([b"", *good[1:]])
+
+
+def kinds_seeds() -> Iterator[bytes]:
+    good = [struct.pack(f"!{word}", 1) for word in "?hiqfd"] + [b"one"]
+    yield b.data_row(good)
+    yield b.data_row(good) * 40 + b.command_complete()
+    yield b.data_row([None] * 7)
+    yield b.data_row([*good[:6], b"\xff\xc3("])
+    yield b.data_row([*good[:6], "é€😀 and more than eight bytes".encode()]) * 2
+    for place in range(7):
+        # A size that is none of the kind's, in the second row; one that is negative; one that is too large.
+        for value in (b"", b"\x80", b"abc", b"\xff" * 5, bytes(9), None):
+            yield b.data_row(good) + b.data_row([*good[:place], value, *good[place + 1 :]])
+        for size in (-2, -1, -(1 << 31), 4000, (1 << 31) - 1):
+            row, before = b.data_row(good), 7 + sum(4 + len(value) for value in good[:place])
+            yield row + row[:before] + struct.pack("!i", size) + row[before + 4 :]
+    for count in (-1, 0, 6, 8, 0x7FFF):
+        yield b.data_row(good) + b.data_row(good, count)
+    yield b"2" + b.data_row([b"one", b"two", struct.pack("!i", 3)]) * 2
+    yield b"2" + b.data_row([None, b"two", b"abc"])
 
 
 class _Transport(asyncio.Transport):

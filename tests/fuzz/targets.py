@@ -307,6 +307,7 @@ TARGETS: dict[str, Target] = {
     ),
     "pg_values": Target(postgres.values, postgres.values_seeds),
     "pg_rows": Target(postgres.rows, postgres.rows_seeds),
+    "pg_kinds": Target(postgres.kinds, postgres.kinds_seeds),
     "pg_session": Target(postgres.session, postgres.session_seeds),
     "pg_units": Target(units.units, units.units_seeds),
     "pg_startup": Target(postgres.startup, postgres.startup_seeds),

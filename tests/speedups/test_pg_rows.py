@@ -472,6 +472,28 @@ def test_null_where_there_may_be_none() -> None:
         run(class_sink(User), USER, (None, "a"))
 
 
+def test_a_column_that_a_class_has_not_may_be_null() -> None:
+    class Struct(msgspec.Struct):
+        id: int
+
+    @dataclasses.dataclass
+    class Plain:
+        id: int
+
+    @dataclasses.dataclass(slots=True)
+    class Slotted:
+        id: int
+
+    class Model(BaseModel):
+        id: int
+
+    columns = columns_of(id=INT, new=TEXT)
+    for cls in (Struct, Plain, Slotted, Model):
+        assert run(class_sink(cls), columns, ("1", None), ("2", "new")) == [cls(id=1), cls(id=2)]
+    with pytest.raises(RowError, match="'kind' of row 1 is NULL"):
+        run(class_sink(Tagged), columns_of(id=INT, kind=TEXT), ("1", None))
+
+
 def test_columns_that_do_not_fit_a_class() -> None:
     class Exact(msgspec.Struct, forbid_unknown_fields=True):
         id: int
