@@ -245,6 +245,10 @@ class Operation:
             if self._error is not None:
                 raise self._error
             raise StopIteration(self._value)
+        if self._asyncio_future_blocking is True:
+            # A Task would have noted that it waits. `for row in pool.fetch(…)` would go on for ever.
+            self._asyncio_future_blocking = None
+            raise RuntimeError(f"an answer is awaited, and not iterated over: await it: {self.sql}")
         self._asyncio_future_blocking = True
         return self
 

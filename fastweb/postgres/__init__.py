@@ -105,6 +105,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    elif name in ("create_pool", "Pool"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: `PgPool(dsn)` is a pool")
     elif name.startswith("_") or not name[:1].isupper():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     else:

@@ -16,7 +16,7 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast, overload
 
 from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation, Statement
@@ -25,6 +25,7 @@ from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.postgres.conninfo import resolve
 from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
 from fastweb.postgres.options import Options
+from fastweb.postgres.other_names import instead_of
 from fastweb.postgres.protocol import Protocol
 from fastweb.postgres.startup import Session, open_session
 from fastweb.postgres.transaction import Isolation, Transaction
@@ -160,6 +161,11 @@ class Connection:
     def __repr__(self) -> str:
         state = "closed" if self.is_closed else f"{len(self.protocol.in_flight)} in flight"
         return f"<Connection to {self.session.address}, {state}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(instead_of("connection", self, name), name=name, obj=self)
 
     @property
     def options(self) -> Options:

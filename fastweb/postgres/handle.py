@@ -25,11 +25,12 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastweb.concurrency import loop_of_thread
 from fastweb.postgres.bridge import bridge_to
 from fastweb.postgres.errors import InterfaceError
+from fastweb.postgres.other_names import instead_of
 from fastweb.resources import resources
 
 __all__ = ["Handle", "HandleTransaction", "PendingResult"]
@@ -68,6 +69,11 @@ class Handle:
 
     def __init__(self, pool: Any) -> None:
         self.pool = pool
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(instead_of("handle", self, name), name=name, obj=self)
 
     def fetch(self, *args: Any, **options: Any) -> Any:
         """The rows, as a list: `fetch(sql, *args)`, or `fetch(User, sql, *args)` as instances of a class."""

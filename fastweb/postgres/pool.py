@@ -34,13 +34,18 @@ from fastweb.concurrency import never_blocks
 from fastweb.postgres.connection import Answer, Connection, connect_with
 from fastweb.postgres.conninfo import resolve
 from fastweb.postgres.desk import Desk
-from fastweb.postgres.errors import ConnectionLostError, InterfaceError, PoolClosedError
+from fastweb.postgres.errors import (
+    ClientConfigurationError,
+    ConnectionLostError,
+    InterfaceError,
+    PoolClosedError,
+)
 from fastweb.postgres.handle import Handle
 from fastweb.postgres.leases import Lease, PooledConnection
 from fastweb.postgres.lines import copy_of
 from fastweb.postgres.options import check_number, check_seconds
+from fastweb.postgres.other_names import OPTIONS, instead_of
 from fastweb.postgres.pipeline import Pipeline
-from fastweb.postgres.pool_names import instead_of
 from fastweb.postgres.pool_transaction import PoolTransaction
 from fastweb.postgres.retry import Retry, retrying, run_again
 from fastweb.postgres.slots import Slot
@@ -104,6 +109,9 @@ class PgPool:
         setup: Callable[[Connection], Awaitable[object]] | None = None,
         **keywords: Any,
     ) -> None:
+        for name in keywords:
+            if name in OPTIONS:
+                raise ClientConfigurationError(f"PgPool has no option {name!r}: it is {OPTIONS[name]}")
         self.options = resolve(dsn, **keywords)
         check_number("min_size", min_size)
         check_number("max_size", max_size)
@@ -151,7 +159,7 @@ class PgPool:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NoReturn:
-            raise AttributeError(instead_of(name), name=name, obj=self)
+            raise AttributeError(instead_of("pool", self, name), name=name, obj=self)
 
     # Open and close
 

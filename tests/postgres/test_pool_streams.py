@@ -194,21 +194,3 @@ def test_a_handle_has_them_too(postgres: Postgres) -> None:
             await pg.execute("drop table handled")
 
     run(main(), seconds=10)
-
-
-@pytest.mark.parametrize(
-    ("name", "instead"),
-    [
-        ("listen", "connection.notifications"),
-        ("add_listener", "pool.acquire"),
-        ("fetchrow", "`fetch_one`"),
-        ("executemany", "`execute_many`"),
-        ("copy_records_to_table", "`copy_in`"),
-    ],
-)
-def test_names_of_other_clients(postgres: Postgres, name: str, instead: str) -> None:
-    pool = PgPool(postgres.dsn)
-    with pytest.raises(AttributeError, match=f"PgPool has no '{name}': .*{instead}"):
-        getattr(pool, name)
-    assert not hasattr(pool, name)
-    assert getattr(pool, "nothing_such", None) is None
