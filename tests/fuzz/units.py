@@ -257,16 +257,6 @@ class _Clock(asyncio.SelectorEventLoop):
         return self.now
 
 
-class _Slot:
-    """A connection, as a desk sees it."""
-
-    def __init__(self, connection: Any) -> None:
-        self.session = connection.protocol
-
-    def is_slow(self, now: float) -> bool:
-        return False
-
-
 class _Asked:
     """Something asked, by its value, and who waits for it.
 
@@ -325,6 +315,7 @@ class _Run:
 
     def __init__(self, loop: _Clock, data: bytes) -> None:
         from fastweb._speedups.pg_desk import BaseDesk
+        from fastweb._speedups.pg_slot import BaseSlot
         from tests.fuzz.postgres import ready_connection
 
         class Desk(BaseDesk):
@@ -340,6 +331,10 @@ class _Run:
                 operation.session = self.free[0].session
                 operation.session.submit(operation)
 
+        class Slot(BaseSlot):
+            def is_slow(self, now: float) -> bool:
+                return False
+
         self.loop = loop
         self.script = Script(data)
         tables = [0, 0, 0]
@@ -352,7 +347,7 @@ class _Run:
         self.desk = Desk(dict.fromkeys(READS, 1), 1, None)
         self.desk.home, self.desk.thread = loop, 0
         self.desk.reading = _Line()
-        self.desk.free = [_Slot(connection) for connection in self.connections]
+        self.desk.free = [Slot(self.desk, each, each.protocol, 1e9) for each in self.connections]
         self.asked: list[_Asked] = []
 
     # What is asked.
