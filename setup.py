@@ -40,6 +40,7 @@ EXTENSIONS = (
     "http1_parser",
     "models",
     "pg_array",
+    "pg_batch",
     "pg_codec",
     "pg_container",
     "pg_copy",

@@ -59,8 +59,6 @@ cdef class Frontend:
     cdef int _poll_rest
     cdef int _poll_misses
     cdef Operation _batch
-    cdef object _batch_rows
-    cdef Py_ssize_t _batch_count
     cdef set _waiting
     cdef dict _fields
     cdef Py_ssize_t _joint_end
@@ -81,6 +79,9 @@ cdef class Frontend:
     cdef object _drop_statement(self, Statement statement)
     cdef int _put_closes(self, Operation operation) except? -1
     cdef bint _put_parse(self, Statement statement, tuple oids) except? -1
+    cdef bint _put_describe(self, Statement statement) except? -1
+    cdef Py_ssize_t _put_bind_head(self, bytes portal, Statement statement, Description description) except? -1
+    cdef bint _put_values(self, tuple parameters, tuple values) except? -1
     cdef bint _put_bind(self, bytes portal, Statement statement, Description description, object args) except? -1
     cdef bint _put_execute(self, Operation operation) except? -1
     cpdef object write_copy(self, bytes data)

@@ -147,10 +147,8 @@ class Frontend:
         #: For so many writes it is not; how often in a row that was for nothing.
         self._poll_rest = 0
         self._poll_misses = 0
-        #: The batch that is being written, its rows to come, and how many were written.
+        #: The batch that is being written.
         self._batch: Any = None
-        self._batch_rows: Any = None
-        self._batch_count = 0
         #: Operations that wait for a description.
         self._waiting: set = set()
         #: Of the last ErrorResponse.
@@ -380,24 +378,29 @@ class Frontend:
     @cython.cfunc
     @cython.exceptval(-1)
     def _put_parse(self, statement: Statement, oids: tuple) -> cython.bint:
-        """Parse: Byte1('P'), Int32, String the name, String the SQL, Int16 how many types, Int32 each;
-        Describe: Byte1('D'), Int32, Byte1('S'), String the name."""
+        """Parse: Byte1('P'), Int32, String the name, String the SQL, Int16 how many types, Int32 each."""
         out = self.out
-        name: bytes = statement.name
         out.put_int8(80)
         at: cython.Py_ssize_t = out.size
         out.put_int32(0)
-        out.put(name)
+        out.put(statement.name)
         out.put_int8(0)
         out.put_cstring(statement.sql)
         out.put_uint16(len(oids))
         for oid in oids:
             out.put_uint32(oid)
         out.set_int32(at, out.size - at)
+        return True
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _put_describe(self, statement: Statement) -> cython.bint:
+        """Describe: Byte1('D'), Int32, Byte1('S'), String the name."""
+        out = self.out
         out.put_int8(68)
-        out.put_int32(len(name) + 6)
+        out.put_int32(len(statement.name) + 6)
         out.put_int8(83)
-        out.put(name)
+        out.put(statement.name)
         out.put_int8(0)
         return True
 
@@ -412,13 +415,24 @@ class Frontend:
         values: tuple = args if type(args) is tuple else self.row_of(args)
         parameters: tuple = description.parameters
         count: cython.Py_ssize_t = len(parameters)
-        at: cython.Py_ssize_t
-        begin: cython.Py_ssize_t
-        i: cython.Py_ssize_t = 0
         if len(values) != count:
             raise self.wrong_count(statement.sql, count, len(values))
+        at: cython.Py_ssize_t = self._put_bind_head(portal, statement, description)
+        if count:
+            self._put_values(parameters, values)
+        out.put(description.column_formats)
+        out.set_int32(at, out.size - at)
+        return True
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _put_bind_head(
+        self, portal: bytes, statement: Statement, description: Description
+    ) -> cython.Py_ssize_t:
+        """What of a Bind stands before its values; where its length stands."""
+        out = self.out
         out.put_int8(66)
-        at = out.size
+        at: cython.Py_ssize_t = out.size
         out.put_int32(0)
         if portal:
             out.put(portal)
@@ -427,26 +441,32 @@ class Frontend:
             out.put(statement.name)
         out.put_int8(0)
         out.put(description.parameter_formats)
-        out.put_uint16(count)
-        if count:
-            self._encoding = True
-            try:
-                for i in range(count):
-                    value = values[i]
-                    if value is None:
-                        out.put_int32(-1)
-                        continue
-                    begin = out.size
-                    out.put_int32(0)
-                    codec: Codec = parameters[i]
-                    codec.encode(out, value)
-                    out.set_int32(begin, out.size - begin - 4)
-            except Exception as error:
-                raise self.wrong_argument(error, i, parameters[i], values[i]) from error
-            finally:
-                self._encoding = False
-        out.put(description.column_formats)
-        out.set_int32(at, out.size - at)
+        out.put_uint16(len(description.parameters))
+        return at
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _put_values(self, parameters: tuple, values: tuple) -> cython.bint:
+        """Of a Bind, as many values as there are parameters: Int32 the length of each or -1, Byten."""
+        out = self.out
+        begin: cython.Py_ssize_t
+        i: cython.Py_ssize_t = 0
+        self._encoding = True
+        try:
+            for i in range(len(parameters)):
+                value = values[i]
+                if value is None:
+                    out.put_int32(-1)
+                    continue
+                begin = out.size
+                out.put_int32(0)
+                codec: Codec = parameters[i]
+                codec.encode(out, value)
+                out.set_int32(begin, out.size - begin - 4)
+        except Exception as error:
+            raise self.wrong_argument(error, i, parameters[i], values[i]) from error
+        finally:
+            self._encoding = False
         return True
 
     @cython.cfunc

@@ -30,6 +30,9 @@ cdef class Statement:
     cdef public bytes row_description
     cdef public long long used
     cdef public int pace
+    cdef public Description base
+    cdef public long long alone_rows
+    cdef public double alone_until
 
 
 cdef class Operation:

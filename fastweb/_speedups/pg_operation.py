@@ -141,6 +141,12 @@ class Statement:
         self.used = 0
         #: Above 0 it is known to be quick; else it has to be so often, and once more, before it is.
         self.pace = 0
+        # Of batches (`fastweb._speedups.pg_batch`):
+        #: Of a group's statement: the description of the row's that it was made by.
+        self.base: Any = None
+        #: How many rows went alone, and the loop's time until which all do.
+        self.alone_rows = 0
+        self.alone_until = 0.0
 
 
 @cython.cclass
@@ -183,7 +189,8 @@ class Operation:
         self.plain_read = False
         #: The next one in flight belongs to the same unit: no Sync stands between them.
         self.joined = False
-        #: Its unit has failed for another's fault: it has a Sync of its own from now on.
+        #: Its unit has failed for another's fault: it has a Sync of its own from now on. Of a BATCH: its rows
+        #: go alone.
         self.alone = False
         self.statement: Any = None
         self.columns: Any = None
@@ -197,13 +204,13 @@ class Operation:
         self.holding = False
         #: Where it fails, the connection is of no use any more.
         self.critical = False
-        #: Rows of a BATCH that are not done yet.
+        #: Executes of a BATCH that are not done yet; of a FIRST amid them, how many are before it.
         self.pending = 0
         self.retried = False
         #: SQL that goes before it; of a FIRST that is a Query what of it is not done yet.
         self.firsts: Any = None
-        #: Of a FIRST: the operation that waits for it.
-        self.follower = None
+        #: Of a FIRST: the operation that waits for it; of a BATCH: a FIRST that is answered amid its rows.
+        self.follower: Any = None
         self.stale = False
         #: There are more rows than `limit`.
         self.suspended = False

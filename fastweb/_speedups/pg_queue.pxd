@@ -28,7 +28,6 @@ cdef class OperationQueue(Frontend):
     cdef object _send_first(self, Operation operation, object follower)
     cdef object _first_done(self, Operation one)
     cdef object _first_failed(self, list undone)
-    cpdef object feed_batch(self)
-    cdef object _spoil(self, Operation operation, object error)
+    cdef object _begin_batch(self, Operation operation, object rows)
     cdef object _settle(self, Operation operation, object value, object error)
     cpdef object abandon(self, Operation operation)

@@ -36,7 +36,7 @@ from fastweb._speedups.pg_operation import (
 )
 from fastweb._speedups.pg_rows import TextSink
 
-__all__ = ["NotYet", "OperationQueue"]
+__all__ = ["OperationQueue"]
 
 _QUERY = cython.declare(cython.int, QUERY)
 _SIMPLE = cython.declare(cython.int, SIMPLE)
@@ -62,10 +62,6 @@ _EXECUTE_ALL_SYNC = _EXECUTE_ALL + _SYNC
 #: Bind: Byte1('B'), Int32, String the portal, String the statement, Int16 0 thrice: no formats, no values.
 _BIND_NOTHING = b"B\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00"
 
-#: Bytes of a batch that are written at once, and those of its first piece. PERF: the server begins while the
-#: next ones are made, each twice as large.
-_BATCH_SIZE = cython.declare(cython.Py_ssize_t, 1 << 16)
-_FIRST_PIECE = cython.declare(cython.Py_ssize_t, 1 << 13)
 #: The most plain reads with one Sync.
 _UNIT = cython.declare(cython.Py_ssize_t, 16)
 #: Characters of what is asked before it is known whether there is a pooler: a packet holds as much.
@@ -73,11 +69,6 @@ _EARLY = cython.declare(cython.Py_ssize_t, 600)
 
 #: What codecs raise of a value that is none of their types'.
 _REFUSALS = (TypeError, ValueError, OverflowError)
-
-
-class NotYet(Exception):  # noqa: N818 - no error: what the rows of a batch say
-    """Raised by the rows of a batch where the next one has not come yet: `feed_batch` is called when it
-    has."""
 
 
 @cython.cclass
@@ -291,6 +282,7 @@ class OperationQueue(Frontend):
             self._put_first(operation)
             operation.wants = self._put_closes(operation) | _PARSED | _PARAMETERS | _COLUMNS
             self._put_parse(statement, ())
+            self._put_describe(statement)
             self.out.put(_SYNC)
         except Exception as error:
             self.out.truncate(start)
@@ -343,6 +335,7 @@ class OperationQueue(Frontend):
             if parse:
                 wants |= _PARSED | _PARAMETERS | _COLUMNS
                 self._put_parse(statement, description.oids)
+                self._put_describe(statement)
             if kind == _QUERY:
                 self._put_bind(b"", statement, description, operation.args)
                 out.put(_EXECUTE_ALL_SYNC)
@@ -378,11 +371,7 @@ class OperationQueue(Frontend):
             self._joint_end = out.size
         self._sent(operation)
         if kind == _BATCH:
-            self._hold(operation)
-            self._batch = operation
-            self._batch_rows = rows
-            self._batch_count = 0
-            self.feed_batch()
+            self._begin_batch(operation, rows)
         return None
 
     @cython.cfunc
@@ -551,78 +540,6 @@ class OperationQueue(Frontend):
                 self.first[:0] = undone
         return None
 
-    # Batches: one Sync, so that all of it is done or nothing.
-
-    @cython.ccall
-    def feed_batch(self) -> Any:
-        """Write more of a batch, as long as the transport takes it."""
-        operation: Operation = self._batch
-        if operation is None or self.writing_paused:
-            return
-        out = self.out
-        statement: Statement = operation.statement
-        start: cython.Py_ssize_t
-        limit: cython.Py_ssize_t = out.size + _BATCH_SIZE
-        piece: cython.Py_ssize_t = _BATCH_SIZE if self._batch_count else _FIRST_PIECE
-        while operation.failure is None:
-            start = out.size
-            if operation.dropped:
-                self._spoil(operation, TimeoutError("nobody waits for the batch"))
-                break
-            try:
-                args = next(self._batch_rows)
-            except StopIteration:
-                break
-            except NotYet:
-                if out.size >= _BATCH_SIZE:
-                    self.flush()
-                return
-            except BaseException as error:
-                self._spoil(operation, error)
-                break
-            try:
-                self._put_bind(b"", statement, statement.description, args)
-                out.put(_EXECUTE_ALL)
-                self._batch_count += 1
-            except Exception as error:
-                out.truncate(start)
-                error.add_note(f"in row {self._batch_count + 1} of the arguments")
-                # Nothing was done yet: it may be asked again, by what the server says of the text today.
-                operation.stale = (
-                    isinstance(error, _REFUSALS) and self._batch_count == 0 and not operation.fresh
-                )
-                self._spoil(operation, error)
-                break
-            operation.pending += 1
-            if out.size >= piece and piece < _BATCH_SIZE:
-                limit -= out.size
-                piece += piece
-                self.flush()
-            if out.size >= limit:
-                # The rest when the loop has looked at the others.
-                self._write_soon()
-                self.loop.call_soon(self._feed_batch_late)
-                return
-        out.put(_SYNC)
-        self._batch = None
-        self._batch_rows = None
-        if operation.pending == 0 and operation.failure is None:
-            operation.wants &= ~(_BOUND | _ROWS)
-        self._started(operation)
-        self._write_soon()
-
-    def _feed_batch_late(self) -> None:
-        self.feed_batch()
-
-    @cython.cfunc
-    def _spoil(self, operation: Operation, error: Any) -> object:
-        """Undo what the rows before this one have done: there is no such portal, and so the Execute fails."""
-        operation.failure = error
-        self.out.put(b"E\x00\x00\x00\x1a")
-        self.out.put(b"fastweb_no_portal\x00")
-        self.out.put_int32(0)
-        return None
-
     # Their end.
 
     @cython.cfunc
@@ -660,7 +577,6 @@ class OperationQueue(Frontend):
         self.holds = 0
         self.first.clear()
         self._batch = None
-        self._batch_rows = None
         self._pieces.clear()
         self._pieces_size = 0
         self.out.truncate(0)
@@ -669,6 +585,11 @@ class OperationQueue(Frontend):
                 operation.wake(False)
 
     # What the subclass has.
+
+    @cython.cfunc
+    def _begin_batch(self, operation: Operation, rows: object) -> object:
+        """Write a batch's rows, and hold what comes behind it."""
+        raise NotImplementedError
 
     def too_many(self, got: int) -> Any:
         """The exception for arguments that are more than a Bind can count."""

@@ -49,6 +49,7 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
+from fastweb._speedups.pg_batch import BatchQueue
 from fastweb._speedups.pg_operation import (
     BATCH,
     BOUND,
@@ -67,7 +68,6 @@ from fastweb._speedups.pg_operation import (
     Operation,
     Statement,
 )
-from fastweb._speedups.pg_queue import OperationQueue
 from fastweb._speedups.pg_record import Columns
 from fastweb._speedups.pg_wire import WireError
 
@@ -103,7 +103,7 @@ _PATIENCE = cython.declare(cython.int, 8)
 
 
 @cython.cclass
-class BaseSession(OperationQueue):
+class BaseSession(BatchQueue):
     """One connection's state, and the reading of what comes.
 
     The subclass (`fastweb.postgres.protocol`) has the transport, and makes exceptions: the methods at the end
@@ -303,6 +303,8 @@ class BaseSession(OperationQueue):
                 self._batch_step(operation)
             elif operation.kind == _FIRST:
                 self.in_flight.popleft()
+                if operation.sink is not None:
+                    self._answered(operation)
         elif operation.wants & _RESULTS:
             operation.wants = _RESULTS
             if operation.firsts:
@@ -326,16 +328,6 @@ class BaseSession(OperationQueue):
         return None
 
     @cython.cfunc
-    def _batch_step(self, operation: Operation) -> object:
-        """A row of a batch is done."""
-        operation.pending -= 1
-        if operation.pending < 0:
-            raise WireError("a CommandComplete too many")
-        if operation.pending or self._batch is operation or operation.failure is not None:
-            operation.wants = _BOUND | _ROWS
-        return None
-
-    @cython.cfunc
     def _read_rare(
         self, kind: cython.int, data: bytes, at: cython.Py_ssize_t, stop: cython.Py_ssize_t
     ) -> object:
@@ -343,6 +335,9 @@ class BaseSession(OperationQueue):
         if kind == 49:  # ParseComplete
             operation = self._next(kind, _PARSED)
             self._no_body(kind, at, stop)
+            if operation.kind == _FIRST and operation.wants == 0:
+                # A group's, amid a batch.
+                self.in_flight.popleft()
         elif kind == 116:  # ParameterDescription
             operation = self._next(kind, _PARAMETERS)
             oids = oids_of(data, at, stop)
@@ -386,6 +381,8 @@ class BaseSession(OperationQueue):
                     self._step(operation)
                 elif operation.kind == _BATCH:
                     self._batch_step(operation)
+                elif operation.kind == _FIRST:
+                    raise self._unexpected(kind)
             elif operation.wants != _RESULTS:
                 raise self._unexpected(kind)
         elif kind == 69:  # ErrorResponse
@@ -703,6 +700,9 @@ class BaseSession(OperationQueue):
             self.fatal = self.make_error(fields, None)
             if self.in_flight:
                 operation = self.in_flight.popleft()
+                if operation.kind == _FIRST and self.in_flight:
+                    # Whoever waits is behind it.
+                    operation = self.in_flight.popleft()
                 self._settle(operation, None, self.make_error(fields, operation.sql))
             self.doomed()
             return None
@@ -711,9 +711,13 @@ class BaseSession(OperationQueue):
         operation = self.in_flight[0]
         sql: object = operation.sql
         undone: list = []
+        amid: Operation = None
         while operation.kind == _FIRST and operation.firsts is None:
             # What it was to go before is skipped.
-            undone.append(operation.sql)
+            if operation.statement is not None:
+                amid = operation
+            else:
+                undone.append(operation.sql)
             self.in_flight.popleft()
             operation = self._head(69)
         if undone:
@@ -739,6 +743,8 @@ class BaseSession(OperationQueue):
                         other.stale = True
         operation.wants = 0
         operation.closes = 0
+        if operation.kind == _BATCH:
+            self._batch_failed(operation, amid)
         return None
 
     @cython.cfunc
@@ -773,8 +779,10 @@ class BaseSession(OperationQueue):
         elif not statement.proven and not operation.describing and code is not None:
             again = code[:2] in ("42", "08") or code == "22P03"
             self._drop_statement(statement)
-        if operation.kind == _BATCH and not isinstance(operation.args, (list, tuple)):
-            return False
+        if operation.kind == _BATCH:
+            again = again or operation.alone
+            if not isinstance(operation.args, (list, tuple)):
+                return False
         return again and not operation.retried and self.transaction_status == "I"
 
     @cython.cfunc
@@ -786,6 +794,7 @@ class BaseSession(OperationQueue):
         operation.sent = False
         operation.tag = b""
         operation.pending = 0
+        operation.follower = None
         if operation.sink is not None:
             operation.sink.forget()
         statement: Statement = operation.statement

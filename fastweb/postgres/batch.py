@@ -3,7 +3,7 @@
     await connection.execute_many("INSERT INTO events VALUES ($1, $2)", rows_of_a_stream())
 
 A batch has one Sync, so that all of it is done or nothing, and the session asks for its rows one after the
-other (`OperationQueue.feed_batch`). Here each is handed to it when it has come, and none is asked of the
+other (`BatchQueue.feed_batch`). Here each is handed to it when it has come, and none is asked of the
 source before the transport takes more: what is in memory is one row, and what the transport buffers. The
 source's first row is asked for when it is the batch's turn on its connection.
 """
@@ -14,8 +14,8 @@ import asyncio
 from collections.abc import AsyncIterable, Callable
 from typing import Any
 
+from fastweb._speedups.pg_batch import NotYet
 from fastweb._speedups.pg_operation import BATCH, Operation
-from fastweb._speedups.pg_queue import NotYet
 
 __all__ = ["execute_many_async"]
 

@@ -29,6 +29,7 @@ from fastweb.postgres.errors import (
     error_of,
     notice_of,
 )
+from fastweb.postgres.groups import insert_of
 from fastweb.postgres.statements import Kind, kind_of
 
 __all__ = ["Protocol"]
@@ -193,6 +194,12 @@ class Protocol(BaseSession):
             " or use execute_many or copy_in"
         )
 
+    def insert_of(self, sql: str) -> Any:
+        # CockroachDB calls itself PostgreSQL 13, and has other catalogs.
+        if self._version() < 120000 or "crdb_version" in self.parameters:
+            return None
+        return insert_of(sql)
+
     def row_of(self, args: Any) -> tuple[Any, ...]:
         """A row of `execute_many` that is no tuple."""
         if isinstance(args, (str, bytes, bytearray, Mapping, AbstractSet)) or not isinstance(args, Iterable):
@@ -216,13 +223,16 @@ class Protocol(BaseSession):
             # Else text is what there is.
             self.learned(operation)
 
-        text = self.parameters.get("server_version", "").partition(".")[0]
-        version = int(text) * 10000 if text.isascii() and text.isdigit() and len(text) < 5 else 150000
-        sql = self.registry.introspection_sql(oids, version)
+        sql = self.registry.introspection_sql(oids, self._version())
         asked = Operation(self, SIMPLE, sql, (), TextSink())
         asked.internal = True
         asked.add_done_callback(learn)
         self.submit(asked)
+
+    def _version(self) -> int:
+        """As `server_version_num`, of the major one; of one that cannot be read 15's."""
+        text = self.parameters.get("server_version", "").partition(".")[0]
+        return int(text) * 10000 if text.isascii() and text.isdigit() and len(text) < 5 else 150000
 
     def text_codec(self) -> Codec:
         codec: Codec = self.registry.codec(25)
@@ -290,9 +300,12 @@ class Protocol(BaseSession):
         if self._drained:
             self._wake_all(self._drained)
 
+    def batch_goes_on(self) -> None:
+        self._wake_all(self._writable)
+
     async def writable(self) -> None:
-        """Wait until the transport takes more."""
-        while self.writing_paused and self.lost is None:
+        """Wait until the transport takes more, and the batch that is being written."""
+        while (self.writing_paused or self.is_asking) and self.lost is None:
             waiter = self.loop.create_future()
             self._writable.append(waiter)
             await waiter

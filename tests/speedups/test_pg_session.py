@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from fastweb._speedups.pg_batch import NotYet
 from fastweb._speedups.pg_codec import Codec
 from fastweb._speedups.pg_messages import error_fields
 from fastweb._speedups.pg_operation import BATCH, QUERY, SIMPLE, Operation
-from fastweb._speedups.pg_queue import NotYet
 from fastweb._speedups.pg_rows import TextSink, tuples_sink
 from fastweb._speedups.pg_session import BaseSession
 from fastweb._speedups.pg_wire import WireError
