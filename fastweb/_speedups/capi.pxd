@@ -320,12 +320,109 @@ cdef extern from *:
     #define fastweb_give_slot(instance, offset, made) \\
         (*(PyObject **)((char *)(instance) + (offset)) = (PyObject *)(made))
     """
-    # A number or a text of PostgreSQL's, by its kind (`pg_codec.kinds_of`); the caller owns it. NULL with no
+    # A number or a text of PostgreSQL's, by its kind (`pg_scalar.kinds_of`); the caller owns it. NULL with no
     # exception where the size is none of that kind's.
     void *atom "fastweb_atom"(int kind, const char *text, Py_ssize_t size) except? NULL
     # Put it into a new tuple, or into a slot that is empty, and let go of it.
     void give_item "fastweb_give_item"(object row, Py_ssize_t place, void *made) noexcept
     void give_slot "fastweb_give_slot"(object instance, Py_ssize_t offset, void *made) noexcept
+
+
+cdef extern from *:
+    """
+    #include <float.h>
+    #include <limits.h>
+    static inline void fastweb_set_half(char *to, unsigned int half) {
+        to[0] = (char)(half >> 24);
+        to[1] = (char)(half >> 16);
+        to[2] = (char)(half >> 8);
+        to[3] = (char)half;
+    }
+    static inline int fastweb_whole(PyObject *value, long long least, long long most, long long *number) {
+        int over;
+        if (!PyLong_CheckExact(value))
+            return 0;
+        *number = PyLong_AsLongLongAndOverflow(value, &over);
+        return over == 0 && *number >= least && *number <= most;
+    }
+    static inline Py_ssize_t fastweb_put_atom(int kind, PyObject *value, char *to, Py_ssize_t room) {
+        long long number;
+        unsigned long long word;
+        unsigned int half;
+        float single;
+        double real;
+        Py_ssize_t size;
+        if (room < 12)
+            return 0;
+        if (value == Py_None) {
+            fastweb_set_half(to, 0xFFFFFFFFU);
+            return 4;
+        }
+        switch (kind) {
+        case 1:
+            if (!PyBool_Check(value))
+                return 0;
+            size = 1;
+            to[4] = value == Py_True;
+            break;
+        case 2:
+            if (!fastweb_whole(value, -0x8000, 0x7FFF, &number))
+                return 0;
+            size = 2;
+            to[4] = (char)(number >> 8);
+            to[5] = (char)number;
+            break;
+        case 3:
+            if (!fastweb_whole(value, -0x80000000LL, 0x7FFFFFFF, &number))
+                return 0;
+            size = 4;
+            fastweb_set_half(to + 4, (unsigned int)number);
+            break;
+        case 4:
+            if (!fastweb_whole(value, LLONG_MIN, LLONG_MAX, &number))
+                return 0;
+            size = 8;
+            fastweb_set_half(to + 4, (unsigned int)((unsigned long long)number >> 32));
+            fastweb_set_half(to + 8, (unsigned int)number);
+            break;
+        case 5:
+            if (!PyFloat_CheckExact(value))
+                return 0;
+            real = PyFloat_AS_DOUBLE(value);
+            if (real > FLT_MAX || real < -FLT_MAX)  /* may be infinite, or round to what is not */
+                return 0;
+            single = (float)real;
+            memcpy(&half, &single, 4);
+            size = 4;
+            fastweb_set_half(to + 4, half);
+            break;
+        case 6:
+            if (!PyFloat_CheckExact(value))
+                return 0;
+            real = PyFloat_AS_DOUBLE(value);
+            memcpy(&word, &real, 8);
+            size = 8;
+            fastweb_set_half(to + 4, (unsigned int)(word >> 32));
+            fastweb_set_half(to + 8, (unsigned int)word);
+            break;
+        case 7:
+            if (!PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value))
+                return 0;
+            size = PyUnicode_GET_LENGTH(value);
+            if (size > room - 4 || size > 0x7FFFFFFF)
+                return 0;
+            memcpy(to + 4, PyUnicode_1BYTE_DATA(value), size);
+            break;
+        default:
+            return 0;
+        }
+        fastweb_set_half(to, (unsigned int)size);
+        return size + 4;
+    }
+    """
+    # Write a number or a text as a value of PostgreSQL's, its length before it, by its kind; -1 of None. How many
+    # bytes that were; none where there may be no room, or the value is one for its codec.
+    Py_ssize_t put_atom "fastweb_put_atom"(int kind, object value, char *to, Py_ssize_t room) noexcept
 
 
 cdef extern from *:

@@ -15,13 +15,11 @@ cdef class Codec:
     cpdef write_json(self, Writer out, bytes data, Py_ssize_t at, Py_ssize_t end)
 
 
-cdef class TextCodec(Codec):
-    pass
-
-
 cdef misfit(str name, Py_ssize_t expected, Py_ssize_t got)
 cdef unexpected(str expected, str name, object value)
 cdef long long whole(object value, str name, long long least, long long most) except? -1
+cdef out_of_range(object value, str name, object least, object most)
+cdef bytes part(bytes data, Py_ssize_t at, Py_ssize_t end)
 cdef str text_at(bytes data, Py_ssize_t at, Py_ssize_t end)
 cdef bint put_value(Writer out, object value) except? -1
 cdef bint put_utf8(Writer out, bytes data, Py_ssize_t at, Py_ssize_t end) except? -1

@@ -38,8 +38,9 @@ __all__ = ["Frontend"]
 
 _CLOSED = cython.declare(cython.int, CLOSED)
 
-#: Bytes of a COPY that are written at once.
+#: Bytes of a COPY that are written at once, and those of a piece that is not copied for that.
 _COPY_SIZE = cython.declare(cython.Py_ssize_t, 1 << 16)
+_COPY_MOST = cython.declare(cython.Py_ssize_t, 1 << 20)
 #: Characters of a SQL text beyond which it is not cached.
 _LONG = cython.declare(cython.Py_ssize_t, 1 << 14)
 #: How often the number of writes after which nobody stays awake is doubled at most.
@@ -488,10 +489,11 @@ class Frontend:
         """CopyData: Byte1('d'), Int32, Byten. `flush` writes it."""
         self.out.put_int8(100)
         self.out.put_int32(len(data) + 4)
-        if len(data) > _COPY_SIZE:
+        if len(data) > _COPY_MOST:
             self.flush()
             self.write(data)
         else:
+            # PERF: a copy costs less than a write of its own for the head.
             self.out.put(data)
             if self.out.size > _COPY_SIZE:
                 self.flush()

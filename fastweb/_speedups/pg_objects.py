@@ -85,7 +85,7 @@ def _is_simple(place: Any) -> bool:
     return place.decoder is None
 
 
-#: The types of the values of `pg_codec.kinds_of`.
+#: The types of the values of `pg_scalar.kinds_of`.
 _TYPES: tuple = (None, bool, int, int, int, float, float, str)
 
 

@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-from fastweb._speedups.pg_codec import kinds_of
+from fastweb._speedups.pg_scalar import kinds_of
 
 if cython.compiled:
     from cython.cimports.fastweb._speedups import capi
@@ -42,7 +42,7 @@ class Columns:
     def __init__(self, names: tuple, codecs: tuple = ()) -> None:
         self.names = names
         self.codecs = codecs
-        #: What kind each is of (`pg_codec.kinds_of`).
+        #: What kind each is of (`pg_scalar.kinds_of`).
         self.kinds = kinds_of(codecs)
         self.count = len(names)
         self.index: dict = {}

@@ -25,8 +25,9 @@ try:
 except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
-from fastweb._speedups.pg_codec import FLOAT8, INT4, INT8, TEXT, Codec
+from fastweb._speedups.pg_codec import Codec
 from fastweb._speedups.pg_record import Columns, make_record
+from fastweb._speedups.pg_scalar import FLOAT8, INT4, INT8, TEXT
 from fastweb._speedups.pg_wire import WireError
 from fastweb._speedups.untyped import JSONBytes
 from fastweb._speedups.writer import Writer

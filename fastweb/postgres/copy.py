@@ -26,16 +26,10 @@ from collections.abc import AsyncIterator, Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from fastweb._speedups.pg_copy import (
-    BINARY_TRAILER,
-    BinaryReader,
-    BinaryRows,
-    CopySink,
-    CsvReader,
-    CsvRows,
-    TextReader,
-    TextRows,
-)
+from fastweb._speedups.pg_copy import CopySink
+from fastweb._speedups.pg_copy_binary import BINARY_TRAILER, BinaryReader, BinaryRows
+from fastweb._speedups.pg_copy_csv import CsvReader, CsvRows
+from fastweb._speedups.pg_copy_text import TextReader, TextRows
 from fastweb._speedups.pg_operation import COPY, PREPARE, Description, Operation, Statement
 from fastweb._speedups.pg_wire import WireError
 from fastweb.postgres.copy_source import Source, open_source, open_target
@@ -48,7 +42,7 @@ from fastweb.postgres.copy_statement import (
     fill_in,
     is_query,
     is_statement,
-    quote_ident,
+    select_of,
     table_name,
 )
 from fastweb.postgres.errors import InterfaceError, ProtocolError
@@ -60,8 +54,10 @@ __all__ = ["CopyOut", "copy_in"]
 
 Format = Literal["text", "csv", "binary"]
 
-#: Bytes of rows that are made before they are sent.
+#: Bytes of rows that are made before they are sent, and those of the first piece. PERF: smaller ones are more
+#: writes, and the server's heap shrinks and grows with each COPY (glibc's M_TRIM_THRESHOLD).
 PIECE = 1 << 17
+_FIRST_PIECE = 1 << 16
 #: Bytes that may wait for whoever takes them, before no more are read.
 WAITING = 1 << 18
 
@@ -118,18 +114,15 @@ def _count(tag: str) -> int:
 
 
 async def _columns_of(
-    connection: Connection, table: Table, columns: Sequence[str] | None
-) -> tuple[list[str], tuple[Any, ...]]:
+    connection: Connection, table: Table, columns: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """The names of the columns that COPY means, and their codecs."""
-    name = table_name(table)
     if columns is None:
-        columns = [row[0] for row in await connection.fetch(_COLUMNS, name)]
+        columns = tuple([row[0] for row in await connection.fetch(_COLUMNS, table_name(table))])
     if not columns:
         # No such table, or one without columns: COPY itself says so.
-        return [], ()
-    return list(columns), await _codecs_of(
-        connection, f"SELECT {', '.join(map(quote_ident, columns))} FROM {name}"
-    )
+        return (), ()
+    return columns, await _codecs_of(connection, select_of(table, columns))
 
 
 async def _codecs_of(connection: Connection, query: str) -> tuple[Any, ...]:
@@ -165,24 +158,46 @@ async def copy_in(
     options: CopyInOptions,
 ) -> int:
     """See `Connection.copy_in`."""
-    if isinstance(columns, str):
-        raise InterfaceError(f"columns: expected a list of names, got {columns!r}")
+    if not isinstance(table, (str, tuple)):
+        table_name(table)
+    names = _names(columns)
+    if timeout is None:
+        return await _copy_in(connection, table, source, names, format, options)
     async with asyncio.timeout(timeout):
-        opened = await open_source(source)
-        try:
-            if opened.has_rows:
-                return await _copy_rows(connection, table, opened, columns, format, options)
-            statement = copy_in_statement(table, columns, format, options)
-            return await _send(connection, statement, opened, None)
-        finally:
-            await opened.aclose()
+        return await _copy_in(connection, table, source, names, format, options)
+
+
+def _names(columns: Sequence[str] | None) -> tuple[str, ...] | None:
+    if columns is None:
+        return None
+    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+        raise InterfaceError(f"columns: expected a list of names, got {columns!r}")
+    return tuple(columns)
+
+
+async def _copy_in(
+    connection: Connection,
+    table: Table,
+    source: Any,
+    columns: tuple[str, ...] | None,
+    format: Format | None,  # noqa: A002
+    options: CopyInOptions,
+) -> int:
+    opened = await open_source(source)
+    try:
+        if opened.has_rows:
+            return await _copy_rows(connection, table, opened, columns, format, options)
+        statement = copy_in_statement(table, columns, format, options)
+        return await _send(connection, statement, opened, None)
+    finally:
+        await opened.aclose()
 
 
 async def _copy_rows(
     connection: Connection,
     table: Table,
     source: Source,
-    columns: Sequence[str] | None,
+    columns: tuple[str, ...] | None,
     format: Format | None,  # noqa: A002
     options: CopyInOptions,
 ) -> int:
@@ -191,7 +206,7 @@ async def _copy_rows(
     _refuse_encoding(options)
     mapping = source.first if isinstance(source.first, dict) else None
     if mapping is not None and columns is None:
-        columns = list(mapping)
+        columns = _names(list(mapping))
     names, codecs = await _columns_of(connection, table, columns)
     if format is None:
         # The options of text and CSV say that one of them is meant; so does a type with no binary form.
@@ -221,7 +236,7 @@ async def _copy_rows(
             encoder.add(names)
             encoder.count = 0
     if mapping is not None:
-        encoder.keys = tuple(names)
+        encoder.keys = names
     return await _send(connection, copy_in_statement(table, columns, format, options), source, encoder)
 
 
@@ -232,12 +247,18 @@ async def _send(connection: Connection, statement: str, source: Source, encoder:
     gate = _Gate(operation, protocol.loop)
     protocol.submit(operation)
     try:
-        await gate.begun()
+        # PERF: the first rows follow their statement at once; the server drops them where it refuses that.
+        # Not behind another statement, which could take them for its own, nor to a pooler, which could hand
+        # them to another server.
+        ahead = protocol.in_flight
+        alone = len(ahead) == 1 and ahead[0] is operation
+        if source.rows is None or protocol.pooled is not False or not alone:
+            await gate.begun()
         if not operation.done():
-            sent = await _send_data(protocol, operation, source, encoder)
+            sent = await _send_data(protocol, operation, gate, source, encoder)
             if not operation.done():
                 protocol.end_copy(None if sent else "")
-        await gate.ended()
+        await operation
     except asyncio.CancelledError:
         _give_up(protocol, operation, gate, "cancelled")
         operation.cancel()
@@ -246,8 +267,12 @@ async def _send(connection: Connection, statement: str, source: Source, encoder:
         if operation.done():
             raise
         # The server says that COPY has failed since the client said so; the client's reason is what counts.
-        _give_up(protocol, operation, gate, f"{type(error).__name__}: {error}")
         try:
+            await gate.begun()
+            if not gate.ready:
+                # The statement was refused, whatever came behind it.
+                operation.result()
+            _give_up(protocol, operation, gate, f"{type(error).__name__}: {error}")
             await gate.ended()
         except asyncio.CancelledError:
             operation.cancel()
@@ -262,20 +287,24 @@ def _give_up(protocol: Any, operation: Operation, gate: _Gate, why: str) -> None
         protocol.end_copy(why)
 
 
-async def _send_data(protocol: Any, operation: Operation, source: Source, encoder: Any) -> bool:
+async def _send_data(protocol: Any, operation: Operation, gate: _Gate, source: Source, encoder: Any) -> bool:
     """CopyData until the source's end, or the server's."""
     write = protocol.write_copy
     if source.has_rows:
         try:
             if source.rows is not None:
-                while encoder.add_some(source.rows, PIECE):
+                size = _FIRST_PIECE
+                while encoder.add_some(source.rows, size):
                     write(encoder.take())
+                    protocol.flush()
                     # Even where the server takes all at once, others must have their turns.
                     await asyncio.sleep(0)
+                    await gate.begun()
                     if protocol.writing_paused:
                         await protocol.writable()
                     if operation.done():
                         return False
+                    size = min(2 * size, PIECE)
             elif source.async_rows is not None:
                 add = encoder.add
                 async for row in source.async_rows:
@@ -547,7 +576,7 @@ class CopyRows:
             if is_query(source):
                 codecs = await _codecs_of(connection, str(source))
             else:
-                codecs = (await _columns_of(connection, source, copy._columns))[1]
+                codecs = (await _columns_of(connection, source, _names(copy._columns)))[1]
             return BinaryReader(codecs, most)
         if copy._format == "csv":
             quote = options.get("quote") or '"'

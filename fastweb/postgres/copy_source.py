@@ -75,6 +75,8 @@ class Source:
     async def aclose(self) -> None:
         """Close what was opened here, and generators that were not read to their ends."""
         for iterator in (self.async_rows, self.async_pieces):
+            if iterator is None:
+                continue
             if isinstance(iterator, _Again):
                 await iterator.aclose()
             elif (aclose := getattr(iterator, "aclose", None)) is not None:
@@ -148,6 +150,11 @@ async def open_source(source: Any) -> Source:
         what the iterable raises.
     """
     opened = Source()
+    if isinstance(source, (list, tuple)) and source and not _is_bytes(source[0]):
+        opened.first = source[0]
+        # A list's own iterator is the fastest there is.
+        opened.rows = iter(source)
+        return opened
     if isinstance(source, str):
         raise InterfaceError(
             "source: a str may be a file's name or its text; give pathlib.Path(…) or its .encode()"
@@ -179,8 +186,7 @@ async def open_source(source: Any) -> Source:
             opened.pieces = map(as_bytes, _again(first, again))
         else:
             opened.first = first
-            # A list's own iterator is the fastest there is.
-            opened.rows = iter(source) if isinstance(source, (list, tuple)) else _again(first, again)
+            opened.rows = _again(first, again)
     else:
         raise TypeError(f"source: expected bytes, a path, a file or an iterable, got {type(source).__name__}")
     return opened

@@ -8,6 +8,7 @@ A statement that cannot have parameters: whatever goes into it is quoted here.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypedDict
@@ -143,6 +144,16 @@ def table_name(table: Table) -> str:
     return ".".join(quote_ident(part) for part in parts)
 
 
+@functools.lru_cache(maxsize=256)
+def select_of(table: Table, columns: tuple[str, ...]) -> str:
+    """A query that has the columns of a table.
+
+    Raises:
+        InterfaceError: a name is none.
+    """
+    return f"SELECT {', '.join(map(quote_ident, columns))} FROM {table_name(table)}"
+
+
 def column_list(columns: Columns | None) -> str:
     """` (a, b)`, or nothing for all of them.
 
@@ -211,9 +222,21 @@ def copy_in_statement(
                 "a whole COPY statement was given: it says columns, format and options itself"
             )
         return table
+    if not options and type(columns) is tuple:
+        return _plain_copy_in(table, columns, format)
+    return _copy_in(table, columns, format, options)
+
+
+def _copy_in(table: Table, columns: Columns | None, format: str | None, options: CopyInOptions) -> str:  # noqa: A002
     known = _Options.__annotations__.keys() | CopyInOptions.__annotations__.keys()
     where = f" WHERE {options['where']}" if options.get("where") else ""
     return f"COPY {table_name(table)}{column_list(columns)} FROM STDIN{_with(format, options, known)}{where}"
+
+
+@functools.lru_cache(maxsize=256)
+def _plain_copy_in(table: Table, columns: tuple[str, ...], format: str | None) -> str:  # noqa: A002
+    """PERF: what is copied again and again is copied into the same columns."""
+    return _copy_in(table, columns, format, {})
 
 
 def is_query(source: Table) -> bool:

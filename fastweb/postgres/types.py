@@ -23,24 +23,7 @@ from typing import Any, Literal
 import msgspec
 
 from fastweb._speedups.pg_array import ArrayCodec
-from fastweb._speedups.pg_codec import (
-    BoolCodec,
-    ByteaCodec,
-    CharCodec,
-    Codec,
-    EnumCodec,
-    Float4Codec,
-    Float8Codec,
-    Int2Codec,
-    Int4Codec,
-    Int8Codec,
-    JsonCodec,
-    TextCodec,
-    UintCodec,
-    UserCodec,
-    UuidCodec,
-    VoidCodec,
-)
+from fastweb._speedups.pg_codec import Codec, UserCodec
 from fastweb._speedups.pg_container import (
     CompositeCodec,
     HstoreCodec,
@@ -51,8 +34,24 @@ from fastweb._speedups.pg_container import (
 )
 from fastweb._speedups.pg_datetime import DateCodec, IntervalCodec, TimeCodec, TimestampCodec
 from fastweb._speedups.pg_geometry import BitCodec, PathCodec, ShapeCodec
+from fastweb._speedups.pg_json import JsonCodec
 from fastweb._speedups.pg_network import InetCodec, LsnCodec, MacCodec, TidCodec, VersionedTextCodec
 from fastweb._speedups.pg_numeric import MoneyCodec, NumericCodec
+from fastweb._speedups.pg_scalar import (
+    BoolCodec,
+    ByteaCodec,
+    CharCodec,
+    EnumCodec,
+    Float4Codec,
+    Float8Codec,
+    Int2Codec,
+    Int4Codec,
+    Int8Codec,
+    TextCodec,
+    UintCodec,
+    UuidCodec,
+    VoidCodec,
+)
 from fastweb.postgres.bitstring import BitString
 from fastweb.postgres.geometry import Box, Circle, Line, LineSegment, Path, Point, Polygon
 from fastweb.postgres.interval import Interval

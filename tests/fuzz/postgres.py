@@ -143,7 +143,7 @@ def values_seeds() -> Iterator[bytes]:
 _COLUMNS = [("id", 23), ("name", 25), ("price", 1700), ("at", 1114), ("doc", 3802)]
 
 
-#: One of each kind that rows are made of at once (`pg_codec.kinds_of`).
+#: One of each kind that rows are made of at once (`pg_scalar.kinds_of`).
 _KINDS = [("yes", 16), ("two", 21), ("four", 23), ("eight", 20), ("half", 700), ("real", 701), ("text", 25)]
 
 

@@ -16,17 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastweb._speedups.pg_codec import Codec
-from fastweb._speedups.pg_copy import (
-    BINARY_HEADER,
-    BINARY_TRAILER,
-    BinaryReader,
-    BinaryRows,
-    CsvReader,
-    CsvRows,
-    TextReader,
-    TextRows,
-    text_of,
-)
+from fastweb._speedups.pg_copy_binary import BINARY_HEADER, BINARY_TRAILER, BinaryReader, BinaryRows
+from fastweb._speedups.pg_copy_csv import CsvReader, CsvRows
+from fastweb._speedups.pg_copy_text import TextReader, TextRows, text_of
 from fastweb._speedups.pg_wire import WireError
 
 NONE: frozenset[int] = frozenset()

@@ -19,9 +19,13 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, Type
 import msgspec
 import pytest
 
-from fastweb._speedups.pg_codec import (
+from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_numeric import NumericCodec
+from fastweb._speedups.pg_objects import class_sink, one_sink
+from fastweb._speedups.pg_record import Columns, Record, make_record
+from fastweb._speedups.pg_rows import RowError, RowSink, json_sink, records_sink, tuples_sink, value_sink
+from fastweb._speedups.pg_scalar import (
     BoolCodec,
-    Codec,
     Float4Codec,
     Float8Codec,
     Int2Codec,
@@ -30,10 +34,6 @@ from fastweb._speedups.pg_codec import (
     TextCodec,
     kinds_of,
 )
-from fastweb._speedups.pg_numeric import NumericCodec
-from fastweb._speedups.pg_objects import class_sink, one_sink
-from fastweb._speedups.pg_record import Columns, Record, make_record
-from fastweb._speedups.pg_rows import RowError, RowSink, json_sink, records_sink, tuples_sink, value_sink
 from fastweb._speedups.pg_wire import WireError
 from fastweb._speedups.untyped import JSONBytes
 from fastweb.models import BaseModel, Field

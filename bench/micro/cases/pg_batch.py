@@ -6,8 +6,9 @@ from typing import Any
 
 from bench.micro.case import Work, case
 from fastweb._speedups.pg_batch import BatchQueue, NotYet
-from fastweb._speedups.pg_codec import Codec, Int4Codec, TextCodec
+from fastweb._speedups.pg_codec import Codec
 from fastweb._speedups.pg_operation import BATCH, SIMPLE, Description, Operation, Statement
+from fastweb._speedups.pg_scalar import Int4Codec, TextCodec
 from fastweb._speedups.pg_session import BaseSession
 
 COUNT = 1000

@@ -1,5 +1,5 @@
-"""fastweb/_speedups/pg_codec.py, pg_array.py, pg_container.py, pg_datetime.py, pg_geometry.py, pg_network.py,
-pg_numeric.py: values written, and read again, in PostgreSQL's formats.
+"""fastweb/_speedups/pg_codec.py, pg_array.py, pg_container.py, pg_datetime.py, pg_geometry.py, pg_json.py,
+pg_network.py, pg_numeric.py, pg_scalar.py: values written, and read again, in PostgreSQL's formats.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from bench.micro.case import Work, case
-from fastweb._speedups.pg_codec import Codec, EnumCodec, TextCodec, UserCodec, plain
+from fastweb._speedups.pg_codec import Codec, UserCodec, plain
 from fastweb._speedups.pg_container import CompositeCodec, HstoreCodec, VectorCodec
+from fastweb._speedups.pg_scalar import EnumCodec, TextCodec
 from fastweb._speedups.pg_wire import Output
 from fastweb.postgres.bitstring import BitString
 from fastweb.postgres.geometry import Path, Point
@@ -49,7 +50,7 @@ def there_and_back(*pairs: tuple[Codec, Any]) -> Work:
 
 @case(
     "PostgreSQL values: numbers",
-    *(f"pg_codec.{name}Codec" for name in ("Bool", "Int2", "Int4", "Int8", "Uint", "Float4", "Float8")),
+    *(f"pg_scalar.{name}Codec" for name in ("Bool", "Int2", "Int4", "Int8", "Uint", "Float4", "Float8")),
 )
 def numbers() -> Work:
     values = {16: True, 21: 5, 23: 70_000, 20: 1 << 40, 26: 5, 700: 1.5, 701: 2.5}
@@ -63,11 +64,11 @@ def decimals() -> Work:
 
 @case(
     "PostgreSQL values: text, bytes, JSON",
-    *(
-        f"pg_codec.{name}Codec"
-        for name in ("", "Text", "Char", "Bytea", "Uuid", "Json", "Enum", "User", "Void")
-    ),
+    *(f"pg_scalar.{name}Codec" for name in ("Text", "Char", "Bytea", "Uuid", "Enum", "Void")),
+    "pg_codec.Codec",
+    "pg_codec.UserCodec",
     "pg_codec.plain",
+    "pg_json.JsonCodec",
 )
 def texts() -> Work:
     return there_and_back(

@@ -14,11 +14,11 @@ from collections.abc import Callable
 import msgspec
 
 from bench.micro.case import Work, case
-from fastweb._speedups.pg_codec import BoolCodec, Float8Codec, Int4Codec, TextCodec
 from fastweb._speedups.pg_datetime import TimestampCodec
 from fastweb._speedups.pg_objects import class_sink, one_sink
 from fastweb._speedups.pg_record import Columns, Record
 from fastweb._speedups.pg_rows import RowSink, json_sink, records_sink, tuples_sink, value_sink
+from fastweb._speedups.pg_scalar import BoolCodec, Float8Codec, Int4Codec, TextCodec
 from fastweb.encoders import dump_untyped
 
 COLUMNS = Columns(
@@ -131,7 +131,7 @@ def json() -> Work:
     return taken(json_sink)
 
 
-@case("1,000 rows of numbers and text, records", "pg_codec.kinds_of")
+@case("1,000 rows of numbers and text, records", "pg_scalar.kinds_of")
 def records_of_numbers() -> Work:
     return taken(records_sink, columns=NUMBERS)
 

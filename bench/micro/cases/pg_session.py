@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from bench.micro.case import Work, case
-from fastweb._speedups.pg_codec import Codec, Int4Codec, TextCodec
+from fastweb._speedups.pg_codec import Codec
 from fastweb._speedups.pg_messages import error_fields
 from fastweb._speedups.pg_objects import one_sink
 from fastweb._speedups.pg_operation import SIMPLE, Description, Operation, Statement, formats
 from fastweb._speedups.pg_record import Columns
 from fastweb._speedups.pg_rows import TextSink
+from fastweb._speedups.pg_scalar import Int4Codec, TextCodec
 from fastweb._speedups.pg_session import BaseSession
 from fastweb._speedups.pg_wire import Output, WireError
 
