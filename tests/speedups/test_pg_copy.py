@@ -19,7 +19,16 @@ from fastweb._speedups.pg_codec import Codec
 from fastweb._speedups.pg_copy_binary import BINARY_HEADER, BINARY_TRAILER, BinaryReader, BinaryRows
 from fastweb._speedups.pg_copy_csv import CsvReader, CsvRows
 from fastweb._speedups.pg_copy_text import TextReader, TextRows, text_of
-from fastweb._speedups.pg_wire import WireError
+from fastweb._speedups.pg_scalar import (
+    BoolCodec,
+    Float4Codec,
+    Float8Codec,
+    Int2Codec,
+    Int4Codec,
+    Int8Codec,
+    TextCodec,
+)
+from fastweb._speedups.pg_wire import Output, WireError
 
 NONE: frozenset[int] = frozenset()
 
@@ -247,6 +256,69 @@ def test_binary_rows() -> None:
 )
 def test_binary_round_trip(rows: list[Any], cut: int) -> None:
     assert read(BinaryReader(CODECS), binary_rows(rows), cut) == rows
+
+
+class Whole:
+    def __index__(self) -> int:
+        return 7
+
+
+class Word(str):
+    __slots__ = ()
+
+
+NUMBERS = [
+    0,
+    -1,
+    True,
+    Whole(),
+    *(sign * 2**bits + more for sign in (1, -1) for bits in (15, 31, 63) for more in (-1, 0)),
+]
+REALS = [
+    0.0,
+    -0.0,
+    1.5,
+    3,
+    True,
+    float("inf"),
+    float("nan"),
+    3.4028234663852886e38,
+    3.5e38,
+    -1e300,
+    Decimal("1.5"),
+]
+
+
+@pytest.mark.parametrize(
+    ("codec", "values"),
+    [
+        (BoolCodec(16, "bool"), [True, False, 1, "t"]),
+        (Int2Codec(21, "int2"), [*NUMBERS, "5"]),
+        (Int4Codec(23, "int4"), [*NUMBERS, 1.0]),
+        (Int8Codec(20, "int8"), [*NUMBERS, 2**70]),
+        (Float4Codec(700, "float4"), [*REALS, "1.5"]),
+        (Float8Codec(701, "float8"), [*REALS, 10**400]),
+        (TextCodec(25, "text"), ["", "a", "x" * 100_000, "ä", "\ud800", Word("a"), b"a"]),
+    ],
+    ids=lambda value: value.name if isinstance(value, Codec) else "",
+)
+def test_numbers_and_texts_are_what_their_codecs_write(codec: Codec, values: list[Any]) -> None:
+    for value in [None, *values]:
+        out = Output()
+        rows = BinaryRows((codec, codec))
+        rows.take()
+        try:
+            if value is not None:
+                codec.encode(out, value)
+        except (TypeError, ValueError, OverflowError) as error:
+            with pytest.raises(type(error)):
+                rows.add((value, None))
+            assert rows.take() == b""
+        else:
+            data = out.take()
+            field = struct.pack("!i", -1 if value is None else len(data)) + data
+            rows.add((value, value))
+            assert rows.take() == b"\0\2" + 2 * field
 
 
 @pytest.mark.parametrize(
