@@ -58,6 +58,7 @@ EXTENSIONS = (
     "pg_numeric",
     "pg_objects",
     "pg_operation",
+    "pg_outcome",
     "pg_queue",
     "pg_record",
     "pg_rows",

@@ -1,5 +1,5 @@
 """What `BaseSession` uses at C level."""
 
-from fastweb._speedups.pg_batch cimport BatchQueue
-from fastweb._speedups.pg_operation cimport Description, Operation, Statement
+from fastweb._speedups.pg_operation cimport Operation, Statement
+from fastweb._speedups.pg_outcome cimport Outcomes
 from fastweb._speedups.pg_record cimport Columns

@@ -59,6 +59,7 @@ class Session(BaseSession):
 @case(
     "PostgreSQL select of one row, in process",
     *(
+        "pg_outcome.Outcomes",
         "pg_session.BaseSession",
         "pg_queue.OperationQueue",
         "pg_frontend.Frontend",
