@@ -197,6 +197,9 @@ class BaseSession(Outcomes):
                     raise self._unexpected(kind)
                 at = self._read_rows(operation, data, at, stop, end)
                 continue
+            if kind == 100:  # CopyData
+                at = self._read_copied(data, at, stop, end)
+                continue
             at += 5
             if kind == 90:  # ReadyForQuery
                 self._ready(data, at, stop)
@@ -246,6 +249,24 @@ class BaseSession(Outcomes):
         if operation.columns is None and operation.wants == _ROWS and not operation.stale:
             raise WireError("a DataRow of a statement that has no rows")
         if operation.sink is not None and not operation.stale:
+            try:
+                return operation.sink.add_all(data, at, end)
+            except WireError:
+                raise
+            except Exception as error:
+                self._fail_sink(operation, error)
+        return stop
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _read_copied(
+        self, data: bytes, at: cython.Py_ssize_t, stop: cython.Py_ssize_t, end: cython.Py_ssize_t
+    ) -> cython.Py_ssize_t:
+        """The same of what COPY sends; where nobody has asked for that, it is dropped."""
+        operation: Operation = self._head(100)
+        if not operation.wants & _COPY_OUT:
+            raise self._unexpected(100)
+        if operation.kind == _COPY and operation.sink is not None:
             try:
                 return operation.sink.add_all(data, at, end)
             except WireError:
@@ -403,16 +424,6 @@ class BaseSession(Outcomes):
                 operation.on_copy(operation)
             elif kind == 71:
                 self.end_copy("COPY FROM STDIN takes data: use copy_in")
-        elif kind == 100:  # CopyData
-            if not operation.wants & _COPY_OUT:
-                raise self._unexpected(kind)
-            if operation.sink is not None:
-                try:
-                    operation.sink.add(data, at, stop)
-                except WireError:
-                    raise
-                except Exception as error:
-                    self._fail_sink(operation, error)
         elif kind == 99:  # CopyDone
             if not operation.wants & _COPY_OUT:
                 raise self._unexpected(kind)

@@ -25,6 +25,7 @@ cdef class Output:
     cpdef bint put_float4(self, double value) except? -1
     cpdef bint put_float8(self, double value) except? -1
     cpdef bint put(self, bytes data) except? -1
+    cpdef bint put_part(self, bytes data, Py_ssize_t at, Py_ssize_t end) except? -1
     cpdef bint put_text(self, str value) except? -1
     cpdef bint put_cstring(self, str value) except? -1
     cpdef bint set_int32(self, Py_ssize_t at, long long value) except? -1

@@ -202,6 +202,19 @@ class Output:
 
     @cython.ccall
     @cython.exceptval(-1)
+    def put_part(self, data: bytes, at: cython.Py_ssize_t, end: cython.Py_ssize_t) -> cython.bint:
+        """`data[at:end]`, which must be there."""
+        if cython.compiled:
+            if self.room - self.size < end - at:
+                self.grow(end - at)
+            memcpy(self.text + self.size, PyBytes_AS_STRING(data) + at, end - at)
+        else:
+            self.made += data[at:end]
+        self.size += end - at
+        return True
+
+    @cython.ccall
+    @cython.exceptval(-1)
     def put_text(self, value: str) -> cython.bint:
         """UTF-8.
 

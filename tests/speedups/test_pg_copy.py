@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_copy import CopySink
 from fastweb._speedups.pg_copy_binary import BINARY_HEADER, BINARY_TRAILER, BinaryReader, BinaryRows
 from fastweb._speedups.pg_copy_csv import CsvReader, CsvRows
 from fastweb._speedups.pg_copy_text import TextReader, TextRows, text_of
@@ -409,3 +410,28 @@ def test_many_pieces_of_one_row_are_linear() -> None:
         assert len(read(make(), data, 256)) == 1  # type: ignore[operator]
         # Quadratic it takes minutes.
         assert time.process_time() - began < 20
+
+
+def copied(*bodies: bytes) -> bytes:
+    return b"".join(b"d" + (len(body) + 4).to_bytes(4, "big") + body for body in bodies)
+
+
+def test_what_a_server_sends_is_put_together() -> None:
+    told: list[str] = []
+    sink = CopySink(8, lambda: told.append("full"))
+    sink.on_data = lambda: told.append("data")
+    messages = copied(b"one\n", b"", b"two\n") + b"c\x00\x00\x00\x04"
+    assert sink.add_all(messages, 0, len(messages)) == len(messages) - 5
+    assert told == ["data", "full"]
+    assert (sink.size, sink.take(), sink.size, sink.take()) == (8, b"one\ntwo\n", 0, b"")
+    half = copied(b"three\n", b"four\n")
+    assert sink.add_all(half, 0, len(half) - 1) == len(copied(b"three\n"))
+    assert sink.take() == b"three\n"
+    assert told == ["data", "full"]
+
+
+@pytest.mark.parametrize("size", [b"\x00\x00\x00\x03", b"\x80\x00\x00\x00", b"\xff\xff\xff\xff"])
+def test_a_size_that_is_none(size: bytes) -> None:
+    messages = copied(b"one\n") + b"d" + size + b"two\n"
+    with pytest.raises(WireError):
+        CopySink(1 << 20, None).add_all(messages, 0, len(messages))

@@ -51,8 +51,9 @@ def binary() -> Work:
         if not data.startswith(BINARY_HEADER):
             data = BINARY_HEADER + data
         sink = CopySink(1 << 30, None)
-        whole = data + BINARY_TRAILER
-        sink.add(whole, 0, len(whole))
+        body = data + BINARY_TRAILER
+        message = b"d" + (len(body) + 4).to_bytes(4, "big") + body
+        sink.add_all(message, 0, len(message))
         read(BinaryReader(CODECS), sink.take())
 
     return work, 1
