@@ -35,6 +35,13 @@ cdef class Statement:
     cdef public double alone_until
 
 
+cdef class Untold:
+    cdef bint told
+    cdef object _loop
+    cdef str _sql
+    cdef object _error
+
+
 cdef class Operation:
     cdef public object _asyncio_future_blocking
     cdef public object session
@@ -71,6 +78,7 @@ cdef class Operation:
     cdef public double started
     cdef object _value
     cdef object _error
+    cdef Untold _untold
     cdef bint _done
     cdef bint _cancelled
     cdef object _words
@@ -81,6 +89,7 @@ cdef class Operation:
 
     cdef object _cancellation(self)
     cdef object _drop(self, object error)
+    cdef object _tell(self)
     cdef object _stop_timer(self)
     cpdef bint settle(self, object value, object error) except? -1
     cpdef object wake(self, bint at_once)

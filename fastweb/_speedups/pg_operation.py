@@ -11,10 +11,14 @@ end of the callback that brought the answer, and what all the Tasks stepped ther
 
 Whoever no longer waits, cancelled or out of time, gets his exception at once; the answer is still read, and
 dropped.
+
+What has failed for nobody, since it was not awaited, is told to the loop's exception handler where the
+operation ends, as asyncio does: by an `Untold`, which only such a one has.
 """
 
 import asyncio
 import struct
+import sys
 from typing import Any
 
 try:
@@ -149,6 +153,33 @@ class Statement:
         self.alone_until = 0.0
 
 
+@cython.final
+@cython.cclass
+class Untold:
+    """An error that nobody has got yet: whoever drops this without `told` has it reported.
+
+    Arguments:
+        loop: the event loop.
+        sql: what has failed.
+        error: with what.
+    """
+
+    def __init__(self, loop: Any, sql: str, error: Any) -> None:
+        self.told = False
+        self._loop = loop
+        self._sql = sql
+        self._error = error
+
+    def __del__(self) -> None:
+        if not self.told and not sys.is_finalizing():
+            self._loop.call_exception_handler(
+                {
+                    "message": f"a statement has failed, and nobody has awaited it: {self._sql}",
+                    "exception": self._error,
+                }
+            )
+
+
 @cython.cclass
 class Operation:
     """See above. `await` it for its answer.
@@ -224,6 +255,7 @@ class Operation:
         self.started = 0.0
         self._value: Any = None
         self._error: Any = None
+        self._untold: Any = None
         self._done = False
         self._cancelled = False
         self._words: Any = None
@@ -250,6 +282,7 @@ class Operation:
             if self._cancelled:
                 raise self._cancellation()
             if self._error is not None:
+                self._tell()
                 raise self._error
             raise StopIteration(self._value)
         if self._asyncio_future_blocking is True:
@@ -268,12 +301,14 @@ class Operation:
             error = error()
         if not self._done:
             self._drop(error)
+        self._tell()
         raise error
 
     def close(self) -> None:
         """Nobody waits for it any more."""
         if not self._done:
             self._drop(GeneratorExit())
+        self._tell()
 
     # asyncio's futures, as far as Tasks and `asyncio.wrap_future`'s like use them.
 
@@ -324,6 +359,7 @@ class Operation:
             raise self._cancellation()
         if not self._done:
             raise _InvalidStateError("Exception is not set.")
+        self._tell()
         return self._error
 
     def result(self) -> Any:
@@ -332,8 +368,17 @@ class Operation:
         if not self._done:
             raise _InvalidStateError("Result is not set.")
         if self._error is not None:
+            self._tell()
             raise self._error
         return self._value
+
+    @cython.cfunc
+    def _tell(self) -> Any:
+        """Somebody has got its error."""
+        untold: Untold = self._untold
+        if untold is not None:
+            untold.told = True
+            self._untold = None
 
     @cython.cfunc
     def _cancellation(self) -> Any:
@@ -373,7 +418,10 @@ class Operation:
             return False
         self._done = True
         self._value = value
-        self._error = error
+        if error is not None:
+            self._error = error
+            if self._callback is None and not self.internal:
+                self._untold = Untold(self.session.loop, self.sql, error)
         if self.timer is not None:
             self._stop_timer()
         return True

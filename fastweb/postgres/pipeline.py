@@ -67,17 +67,17 @@ class Pipeline:
                 end = self._simple("COMMIT" if error is None else "ROLLBACK")
             for operation in self._asked:
                 await _answered(operation)
+            # All are asked for theirs: none is one that nobody has got.
+            failures = [failure for each in self._asked if (failure := _failure(each)) is not None]
             if end is not None:
                 tag = await end
-                if tag == "ROLLBACK" and error is None and not any(map(_failure, self._asked)):
+                if tag == "ROLLBACK" and error is None and not failures:
                     raise InFailedSQLTransactionError("the transaction of the pipeline was rolled back")
         finally:
             if not isinstance(self._of, Connection):
                 self._of.release()
-        if error is None:
-            for operation in self._asked:
-                if (failure := _failure(operation)) is not None:
-                    raise failure
+        if error is None and failures:
+            raise failures[0]
 
     def fetch(self, sql: Any, /, *args: Any, timeout: float | None = None) -> Awaitable[Any]:
         """As `Connection.fetch`."""

@@ -43,6 +43,9 @@ class Loop:
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> None:
         self.soon.append((callback, args))
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """What fails for nobody is no matter here."""
+
     def turn(self) -> None:
         soon, self.soon = self.soon, []
         for callback, args in soon:
