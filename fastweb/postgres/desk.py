@@ -146,10 +146,11 @@ class Desk(BaseDesk):
         if isinstance(what, Operation):
             what.session = line
         waiter = Waiter(what, self.loop.time(), self.waits)
+        if timeout is not None:
+            # At first: of a time that it does not understand, the loop raises an exception.
+            waiter.timer = self.loop.call_later(max(timeout, 0.0), self._too_late, line, waiter, timeout)
         line.add(waiter)
         self.waits += 1
-        if timeout is not None:
-            waiter.timer = self.loop.call_later(timeout, self._too_late, line, waiter, timeout)
         self.watch(True)
         self.supply.grow()
         if line is self.owning:

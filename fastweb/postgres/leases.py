@@ -82,12 +82,13 @@ class Lease(BaseLease):
         slot = self.slot
         if slot.desk is None:
             return
+        loop = slot.session.loop
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self.desk.give_back, slot)
+        # Last: where warnings are errors, it raises one.
         warnings.warn(
             f"a connection of a pool was never given back: acquired at {self.place};"
             " use `async with pool.acquire()`",
             ResourceWarning,
             stacklevel=2,
         )
-        loop = slot.session.loop
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self.desk.give_back, slot)

@@ -193,3 +193,14 @@ def check_seconds(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected seconds, a number, not {type(value).__name__}: {value!r:.100}")
     if not value >= 0:
         raise ValueError(f"{name} must not be negative, not {value!r}")
+
+
+def check_timeout(value: object) -> None:
+    """Refuse what is no number of seconds to wait. Less than 0 is one: what is left until a time that has
+    gone by.
+
+    Raises:
+        TypeError, ValueError: as of `check_number`.
+    """
+    if not (isinstance(value, int | float) and value < 0):
+        check_seconds("timeout", value)

@@ -43,7 +43,7 @@ from fastweb.postgres.errors import (
 from fastweb.postgres.handle import Handle
 from fastweb.postgres.leases import Lease, PooledConnection
 from fastweb.postgres.lines import copy_of
-from fastweb.postgres.options import check_number, check_seconds
+from fastweb.postgres.options import check_number, check_seconds, check_timeout
 from fastweb.postgres.other_names import OPTIONS, instead_of
 from fastweb.postgres.pipeline import Pipeline
 from fastweb.postgres.pool_transaction import PoolTransaction
@@ -447,7 +447,10 @@ class PgPool:
             PoolTimeoutError: none became free in time; says who holds them.
             PoolClosedError: the pool is closed.
             ConnectError: none could be opened.
+            TypeError, ValueError: the timeout is no number.
         """
+        if timeout is not None:
+            check_timeout(timeout)
         return Lease(self, timeout, sys._getframe(1))
 
     async def release(self, connection: Connection) -> None:
@@ -483,6 +486,8 @@ class PgPool:
         Raises:
             Exception: as of `acquire` and `Connection.transaction`.
         """
+        if timeout is not None:
+            check_timeout(timeout)
         return PoolTransaction(Lease(self, timeout, sys._getframe(1)), isolation, options)
 
     async def run(
@@ -560,7 +565,9 @@ class PgPool:
         """In a child that was forked: begin with nothing, and leave alone what is the parent's."""
         supply = self._supply
         desk = self._desk
-        _of_parents.extend((supply.__dict__.copy(), desk.__dict__.copy(), desk.free, desk.reading))
+        _of_parents.extend(
+            (supply.__dict__.copy(), desk.__dict__.copy(), desk.free, desk.reading, desk.owning)
+        )
         for slot in supply.slots:
             slot.desk = None
             slot.session.owner = None

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from fastweb.postgres.errors import InterfaceError, PoolTimeoutError
 from fastweb.postgres.leases import Lease, PooledConnection
 from fastweb.postgres.pool import PgPool
 from tests.postgres.running import run, until
 from tests.postgres.servers import Postgres
+
+loops = pytest.mark.parametrize("loop_factory", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 
 
 async def _awaited(lease: Lease) -> PooledConnection:
@@ -138,6 +142,57 @@ def test_the_place_is_where_it_was_asked_for(postgres: Postgres) -> None:
             await rows.aclose()
 
     run(main())
+
+
+@loops
+@pytest.mark.parametrize("timeout", ["1", float("nan"), True, object()], ids=lambda each: f"{each!r:.7}")
+def test_a_timeout_that_is_none_takes_nothing_with_it(
+    postgres: Postgres, loop_factory: Any, timeout: Any
+) -> None:
+    """It has once stayed in line with nobody behind it, and got the next connection that was given back."""
+
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            async with pool.acquire():
+                with pytest.raises((TypeError, ValueError)):
+                    await pool.acquire(timeout=timeout)
+                with pytest.raises((TypeError, ValueError)):
+                    async with pool.transaction(timeout=timeout):
+                        pass
+                assert pool.stats().waiting == 0
+            async with asyncio.timeout(60.0), pool.acquire() as connection:
+                assert await connection.fetch_value("SELECT 1") == 1
+
+    run(main(), loop_factory=loop_factory)
+
+
+@loops
+def test_a_time_that_is_past_is_a_timeout(postgres: Postgres, loop_factory: Any) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool, pool.acquire():
+            with pytest.raises(PoolTimeoutError):
+                await pool.acquire(timeout=-1.0)
+
+    run(main(), loop_factory=loop_factory)
+
+
+def test_a_forgotten_connection_is_the_pool_s_again_where_warnings_are_errors(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                await pool.acquire()
+                gc.collect()
+            async with asyncio.timeout(60.0), pool.acquire() as connection:
+                assert await connection.fetch_value("SELECT 1") == 1
+
+    run(main())
+    assert [each.exc_type for each in raised] == [ResourceWarning]
 
 
 def _place_above(lines: int = 1) -> str:
