@@ -46,9 +46,6 @@ __all__ = ["Connection", "PreparedStatement", "Shared", "connect"]
 #: PostgreSQL's NAMEDATALEN without the NUL.
 MOST_OF_A_NAME: Final = 63
 
-#: Seconds, see `Options.busy_poll`. A pool's worker has others to serve: it sleeps unless told otherwise.
-BUSY_POLL: Final = 100e-6
-
 T = TypeVar("T")
 #: What is awaited for an answer.
 Answer = Coroutine[Any, Any, T]
@@ -78,8 +75,7 @@ async def connect(dsn: str | None = None, *, shared: Shared | None = None, **key
         ClientConfigurationError: the string or a keyword is wrong.
     """
     place = place_of_caller()
-    options = resolve(dsn, **{"busy_poll": BUSY_POLL, **keywords})
-    connection = await connect_with(options, shared)
+    connection = await connect_with(resolve(dsn, **keywords), shared)
     connection.guard = Guard(connection.session.address, connection.protocol, place)
     return connection
 

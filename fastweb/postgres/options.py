@@ -91,7 +91,7 @@ class Options:
         scram_iterations: the most iterations that a server may ask of SCRAM.
         command_timeout: seconds for each statement; None: no limit.
         busy_poll: seconds for which the event loop is kept awake for an answer, where answers are known to
-            come that soon; None: it sleeps. `connect` says 100e-6.
+            come that soon; 0 or None: it sleeps.
         message_size: bytes of one message of the server.
         columns: of a row.
         array_elements: of one array.
@@ -145,7 +145,7 @@ class Options:
     home: str = ""
     scram_iterations: int = 1_000_000
     command_timeout: float | None = None
-    busy_poll: float | None = None
+    busy_poll: float | None = 100e-6
     message_size: int = 1 << 30
     columns: int = 1664
     array_elements: int = (1 << 27) - 1

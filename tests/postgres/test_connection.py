@@ -25,7 +25,6 @@ from fastweb.postgres.errors import (
     UndefinedTableError,
     UniqueViolationError,
 )
-from fastweb.postgres.pool import PgPool
 from tests.postgres.proxy import proxy
 from tests.postgres.running import PATIENCE, Gate, until
 from tests.postgres.running import run as run_with
@@ -770,9 +769,7 @@ def test_a_class_needs_a_text(postgres: Postgres) -> None:
 
 
 @pytest.mark.parametrize(("keywords", "sleeps"), [({"busy_poll": 60}, False), ({"busy_poll": 0}, True)])
-def test_a_lone_connection_polls_for_answers(
-    postgres: Postgres, keywords: dict[str, Any], sleeps: bool
-) -> None:
+def test_an_answer_is_waited_for_awake(postgres: Postgres, keywords: dict[str, Any], sleeps: bool) -> None:
     waits: list[float | None] = []
 
     class Selector(selectors.DefaultSelector):
@@ -788,15 +785,6 @@ def test_a_lone_connection_polls_for_answers(
         assert any(each != 0 for each in waits) is sleeps
 
     run(postgres.dsn, main, lambda: asyncio.SelectorEventLoop(Selector()), **keywords)
-
-
-def test_a_lone_connection_polls_for_a_moment_unless_told_otherwise(postgres: Postgres) -> None:
-    async def main(c: Connection) -> None:
-        assert c.options.busy_poll == 100e-6
-        async with PgPool(postgres.dsn) as pool, pool.acquire() as lent:
-            assert lent.options.busy_poll is None
-
-    run(postgres.dsn, main)
 
 
 @pytest.mark.parametrize("loop", LOOPS.values(), ids=list(LOOPS))
