@@ -35,4 +35,5 @@ cdef class BatchQueue(OperationQueue):
     cdef bint _put_group(self, Statement statement, _Groups groups) except? -1
     cdef object _ungroup(self, _Groups groups, object then)
     cdef object _batch_step(self, Operation operation)
+    cdef object _name_parameter(self, Operation operation, dict fields)
     cdef object _batch_failed(self, Operation operation, Operation amid)

@@ -293,6 +293,8 @@ class Outcomes(BatchQueue):
                 # All were done, and the end of the unit has failed: nobody knows for whose fault.
                 return None
         if operation.failure is None:
+            if operation.kind == _BATCH:
+                self._name_parameter(operation, fields)
             operation.failure = self.make_error(fields, sql)
             self._fields = fields
         if statement is not None and operation.wants & _PARSED:

@@ -12,7 +12,7 @@ from fastweb._speedups.pg_operation import BATCH, Operation
 from fastweb._speedups.pg_wire import WireError
 from fastweb.postgres.groups import insert_of
 from tests.postgres import backend as b
-from tests.speedups.test_pg_session import Session
+from tests.speedups.test_pg_session import Refusal, Session
 
 SQL = "insert into t values ($1, $2)"
 DESCRIBED = b.parse_complete() + b.parameter_description([b.INT4, b.TEXT]) + b.no_data()
@@ -86,6 +86,17 @@ def test_who_knows_the_table_does_not_wait() -> None:
     assert session.turns() == "BE" + "BE" + "BE" * 6 + "BE" * 7 + "S"
     session.feed(DONE + answer() + GROUP * 6 + DONE * 7 + READY)
     assert operation.result() == "done"
+
+
+def test_a_parameter_of_a_group_is_named_as_its_row_s() -> None:
+    session = warm()
+    operation = session.many(rows(200))
+    session.turns()
+    where = "unnamed portal parameter $63 = '$5'"
+    session.feed(DONE + answer() + b.bind_complete() + b.error_response("22P02", W=where) + READY)
+    error = operation.exception()
+    assert isinstance(error, Refusal)
+    assert error.where == "unnamed portal parameter $1 = '$5'"
 
 
 def test_small_batches_do_not_ask() -> None:

@@ -56,6 +56,7 @@ class Refusal(Exception):
     def __init__(self, fields: dict[str, str]) -> None:
         super().__init__(fields.get("M"))
         self.sqlstate = fields.get("C")
+        self.where = fields.get("W")
 
 
 class Session(BaseSession):
