@@ -36,7 +36,7 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.pg_operation import BOUND, FIRST, PARSED, ROWS, Description, Operation, Statement
-from fastweb._speedups.pg_queue import OperationQueue
+from fastweb._speedups.pg_queue import EXECUTE_ALL, REFUSALS, SYNC, OperationQueue
 from fastweb._speedups.pg_record import Columns
 from fastweb._speedups.pg_rows import TextSink
 from fastweb._speedups.pg_wire import WireError
@@ -48,9 +48,7 @@ _PARSED = cython.declare(cython.int, PARSED)
 _BOUND = cython.declare(cython.int, BOUND)
 _ROWS = cython.declare(cython.int, ROWS)
 
-#: Execute: Byte1('E'), Int32, String the portal, Int32 the most rows; Sync; Flush.
-_EXECUTE_ALL = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
-_SYNC = b"S\x00\x00\x00\x04"
+#: Flush: Byte1('H'), Int32.
 _FLUSH = b"H\x00\x00\x00\x04"
 
 #: Bytes of a batch that are written at once, and those of its first piece. PERF: the server begins while the
@@ -81,9 +79,6 @@ _NO = "22012"
 
 #: "unnamed portal parameter $119", in whichever language.
 _PARAMETER = re.compile(r"\$([1-9][0-9]{0,4})(?![0-9])")
-
-#: What codecs raise of a value that is none of their types'.
-_REFUSALS = (TypeError, ValueError, OverflowError)
 
 
 class NotYet(Exception):  # noqa: N818 - no error: what the rows of a batch say
@@ -203,13 +198,13 @@ class BatchQueue(OperationQueue):
                     out.truncate(start)
                     self._ungroup(groups, self._batch_rows)
                     continue
-                out.put(_EXECUTE_ALL)
+                out.put(EXECUTE_ALL)
             except Exception as error:
                 out.truncate(start)
                 error.add_note(f"in row {self._batch_count + 1} of the arguments")
                 # Nothing was done yet: it may be asked again, by what the server says of the text today.
                 operation.stale = (
-                    isinstance(error, _REFUSALS) and self._batch_count == 0 and not operation.fresh
+                    isinstance(error, REFUSALS) and self._batch_count == 0 and not operation.fresh
                 )
                 self._spoil(operation, error)
                 break
@@ -223,7 +218,7 @@ class BatchQueue(OperationQueue):
                 self._write_soon()
                 self.loop.call_soon(self._feed_batch_late)
                 return
-        out.put(_SYNC)
+        out.put(SYNC)
         if groups is not None and groups.ask_at >= 0:
             statement.alone_rows += self._batch_count
         self._batch = None
@@ -304,7 +299,7 @@ class BatchQueue(OperationQueue):
         self.out.put(b"\x00\x00\x00\x00\x01\x00\x00\x00\x01")
         self.out.put(b"t" if groups.sure else b"f")
         self.out.put(b"\x00\x00")
-        self.out.put(_EXECUTE_ALL)
+        self.out.put(EXECUTE_ALL)
         if groups.sure:
             groups.ask_at = -1
             groups.statement = self._group_of(operation.statement, groups)

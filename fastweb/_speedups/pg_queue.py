@@ -55,10 +55,10 @@ _BOUND = cython.declare(cython.int, BOUND)
 _ROWS = cython.declare(cython.int, ROWS)
 _RESULTS = cython.declare(cython.int, RESULTS)
 
-_SYNC = b"S\x00\x00\x00\x04"
+SYNC = b"S\x00\x00\x00\x04"
 #: Execute: Byte1('E'), Int32, String the portal, Int32 the most rows; then Sync.
-_EXECUTE_ALL = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
-_EXECUTE_ALL_SYNC = _EXECUTE_ALL + _SYNC
+EXECUTE_ALL = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
+EXECUTE_ALL_SYNC = EXECUTE_ALL + SYNC
 #: Bind: Byte1('B'), Int32, String the portal, String the statement, Int16 0 thrice: no formats, no values.
 _BIND_NOTHING = b"B\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00"
 
@@ -68,7 +68,7 @@ _UNIT = cython.declare(cython.Py_ssize_t, 16)
 _EARLY = cython.declare(cython.Py_ssize_t, 600)
 
 #: What codecs raise of a value that is none of their types'.
-_REFUSALS = (TypeError, ValueError, OverflowError)
+REFUSALS = (TypeError, ValueError, OverflowError)
 
 
 @cython.cclass
@@ -283,7 +283,7 @@ class OperationQueue(Frontend):
             operation.wants = self._put_closes(operation) | _PARSED | _PARAMETERS | _COLUMNS
             self._put_parse(statement, ())
             self._put_describe(statement)
-            self.out.put(_SYNC)
+            self.out.put(SYNC)
         except Exception as error:
             self.out.truncate(start)
             self._evicted = evicted
@@ -323,7 +323,7 @@ class OperationQueue(Frontend):
             # Half of what is in flight, so that the server has something to do while the other half is read.
             joins = self._joint_size < min(_UNIT, len(self.in_flight) // 2)
             if joins:
-                start -= len(_SYNC)
+                start -= len(SYNC)
                 out.truncate(start)
         try:
             self._put_first(operation)
@@ -338,21 +338,21 @@ class OperationQueue(Frontend):
                 self._put_describe(statement)
             if kind == _QUERY:
                 self._put_bind(b"", statement, description, operation.args)
-                out.put(_EXECUTE_ALL_SYNC)
+                out.put(EXECUTE_ALL_SYNC)
             elif kind == _BATCH:
                 rows = iter(operation.args)
             else:
                 self._put_bind(operation.portal, statement, description, operation.args)
                 self._put_execute(operation)
-                out.put(_SYNC)
+                out.put(SYNC)
         except Exception as error:
             out.truncate(start)
             if joins:
-                out.put(_SYNC)
+                out.put(SYNC)
             self._evicted = evicted
             if parse:
                 self._unparse(statement, False)
-            if isinstance(error, _REFUSALS) and self._may_be_outdated(operation, description):
+            if isinstance(error, REFUSALS) and self._may_be_outdated(operation, description):
                 self._drop_statement(statement)
                 operation.fresh = True
                 operation.statement = None
@@ -403,7 +403,7 @@ class OperationQueue(Frontend):
             self.out.put_int8(80)
             self.out.put(operation.portal)
             self.out.put_int8(0)
-        self.out.put(_SYNC)
+        self.out.put(SYNC)
         self._sent(operation)
         return None
 
@@ -476,7 +476,7 @@ class OperationQueue(Frontend):
             out.put(text)
             out.put(b"\x00\x00\x00")
             out.put(_BIND_NOTHING)
-            out.put(_EXECUTE_ALL)
+            out.put(EXECUTE_ALL)
             self._firsts.append(one)
         return True
 

@@ -248,25 +248,36 @@ class BaseSession(Outcomes):
         """Hand rows over, all that are there; where they end."""
         if operation.columns is None and operation.wants == _ROWS and not operation.stale:
             raise WireError("a DataRow of a statement that has no rows")
-        if operation.sink is not None and not operation.stale:
-            try:
-                return operation.sink.add_all(data, at, end)
-            except WireError:
-                raise
-            except Exception as error:
-                self._fail_sink(operation, error)
-        return stop
+        if operation.stale:
+            return stop
+        return self._hand_over(operation, data, at, stop, end)
 
     @cython.cfunc
     @cython.exceptval(-1)
     def _read_copied(
         self, data: bytes, at: cython.Py_ssize_t, stop: cython.Py_ssize_t, end: cython.Py_ssize_t
     ) -> cython.Py_ssize_t:
-        """The same of what COPY sends; where nobody has asked for that, it is dropped."""
+        """The same of what COPY sends; where it is nobody's who has asked for that, it is dropped."""
         operation: Operation = self._head(100)
         if not operation.wants & _COPY_OUT:
             raise self._unexpected(100)
-        if operation.kind == _COPY and operation.sink is not None:
+        if operation.kind != _COPY:
+            return stop
+        return self._hand_over(operation, data, at, stop, end)
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _hand_over(
+        self,
+        operation: Operation,
+        data: bytes,
+        at: cython.Py_ssize_t,
+        stop: cython.Py_ssize_t,
+        end: cython.Py_ssize_t,
+    ) -> cython.Py_ssize_t:
+        """Give an operation's sink all messages of its kind that are there; where they end. Where it has
+        none any more, the first of them is dropped, which ends at `stop`."""
+        if operation.sink is not None:
             try:
                 return operation.sink.add_all(data, at, end)
             except WireError:

@@ -159,6 +159,7 @@ async def copy_in(
 ) -> int:
     """See `Connection.copy_in`."""
     if not isinstance(table, (str, tuple)):
+        # It raises what says so.
         table_name(table)
     names = _names(columns)
     if timeout is None:

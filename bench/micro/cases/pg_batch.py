@@ -5,35 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from bench.micro.case import Work, case
+from bench.micro.cases.pg_session import CODECS, Loop, Types
 from fastweb._speedups.pg_batch import BatchQueue, NotYet
 from fastweb._speedups.pg_codec import Codec
 from fastweb._speedups.pg_operation import BATCH, SIMPLE, Description, Operation, Statement
-from fastweb._speedups.pg_scalar import Int4Codec, TextCodec
 from fastweb._speedups.pg_session import BaseSession
 
 COUNT = 1000
 SQL = "insert into users values ($1, $2)"
-CODECS: tuple[Codec, ...] = (Int4Codec(23, "int4"), TextCodec(25, "text"))
 ROWS = [(number, "name") for number in range(COUNT)]
 READY = b"Z\x00\x00\x00\x05I"
 DONE = b"2\x00\x00\x00\x04C\x00\x00\x00\x0fINSERT 0 1\x00"
 ANSWER = b"2\x00\x00\x00\x04D\x00\x00\x00\x0b\x00\x01\x00\x00\x00\x01tC\x00\x00\x00\x0dSELECT 1\x00"
-
-
-class Loop:
-    """One whose clock stands."""
-
-    def time(self) -> float:
-        return 0.0
-
-    def call_soon(self, *_args: Any, **_options: Any) -> None:
-        pass
-
-
-class Types:
-    """A registry in which nothing changes."""
-
-    version = 0
 
 
 class Insert:
