@@ -26,7 +26,7 @@ import orjson
 from fastweb._speedups.untyped import Document, JSONBytes, all_finite, suspects
 from fastweb.models import BaseModel, IncEx
 from fastweb.types import UndefinedType
-from fastweb.validation.dump import Dumper, filter_of
+from fastweb.validation.dump import Dumper, filter_of, instead_of, is_to_come
 from fastweb.validation.schema import schema_of
 from fastweb.validation.serializer import serializer_of
 
@@ -233,16 +233,19 @@ def _dump_model(obj: Any, include: Any, exclude: Any, options: _Options) -> Any:
 
 
 def _attributes(obj: Any) -> dict[Any, Any]:
-    errors: list[Exception] = []
     try:
         return dict(obj)
     except Exception as error:
-        errors.append(error)
-    try:
-        return dict(vars(obj))
-    except Exception as error:
-        errors.append(error)
-        raise ValueError(errors) from error
+        no_mapping = error
+    if not is_to_come(obj):
+        try:
+            return dict(vars(obj))
+        except Exception:
+            pass
+    kind = type(obj)
+    raise ValueError(
+        f"JSON has no form for an object of {kind.__module__}.{kind.__qualname__}; {instead_of(obj)}"
+    ) from no_mapping
 
 
 # Straight to bytes

@@ -24,6 +24,7 @@ import fastweb
 from fastweb.encoders import dump_untyped, jsonable_encoder
 from fastweb.models import BaseModel, Field
 from fastweb.types import Undefined
+from fastweb.validation.serializer import serializer_of
 
 nan, inf = float("nan"), float("inf")
 UTC = datetime.UTC
@@ -180,6 +181,43 @@ def test_samples(value: Any, expected: Any) -> None:
 def test_what_json_cannot_hold(value: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         dump_untyped(value)
+
+
+class Later:
+    """Awaited, it gives data; it has attributes, too, which are none."""
+
+    def __init__(self) -> None:
+        self.secret = 1
+
+    def __await__(self) -> Any:
+        raise AssertionError
+
+    def __repr__(self) -> str:
+        return "<Later>"
+
+
+class Some:
+    def __init__(self) -> None:
+        self.secret = 1
+
+    def __aiter__(self) -> Any:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (object(), r"object of builtins\.object; return data \(a dict, a list, a model …\) or a Response"),
+        (Later(), "Later; await it for what it gives: <Later>"),
+        (Some(), "Some; it is iterated over with `async for`: return a list of what it gives"),
+    ],
+)
+def test_what_to_return_in_the_place_of_what_is_no_data(value: Any, words: str) -> None:
+    for encode in (dump_untyped, jsonable_encoder):
+        with pytest.raises(ValueError, match=words):
+            encode({"a": value})
+    with pytest.raises(ValueError, match=words.rpartition("; ")[2]):
+        serializer_of(Any).dump_json([value])
 
 
 def test_null_beside_finite_floats() -> None:

@@ -170,6 +170,10 @@ class Result(Generic[Row]):
     def __getitem__(self, place: Any) -> Any:
         return self._rows[place]
 
+    def __json_data__(self) -> list[Any]:
+        """What a Result is in JSON (`fastweb.encoders`): its rows."""
+        return [row.__json_data__() if isinstance(row, Record) else row for row in self._rows]
+
     def __repr__(self) -> str:
         rows = f"{len(self._rows)} row{'' if len(self._rows) == 1 else 's'}"
         return f"<Result {self.status!r}, {rows}>"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from fastweb._speedups.answer import Operation
 from fastweb._speedups.response import Head
@@ -538,7 +538,8 @@ def _is_plain_data(annotation: Any) -> bool:
     """Whether it is, or has in it, a type whose objects are written as they are, and have no schema: a
     database's row, or JSON that it made.
     """
-    if isinstance(annotation, type) and hasattr(annotation, "__json_data__"):
+    kind = get_origin(annotation) or annotation
+    if isinstance(kind, type) and hasattr(kind, "__json_data__"):
         return True
     return any(map(_is_plain_data, get_args(annotation)))
 

@@ -34,6 +34,8 @@ __all__ = [
     "Dumper",
     "SerializationError",
     "filter_of",
+    "instead_of",
+    "is_to_come",
     "json_key",
     "to_iso_datetime",
     "to_iso_duration",
@@ -50,6 +52,20 @@ class SerializationError(ValueError):
 
 class _MismatchError(Exception):
     """Inside a union: the value is not of this choice."""
+
+
+def is_to_come(value: object) -> bool:
+    """Whether it is no data, but what data are awaited from."""
+    return hasattr(type(value), "__await__") or hasattr(type(value), "__aiter__")
+
+
+def instead_of(value: object) -> str:
+    """What to return in the place of a value that JSON has no form for: the end of an error's message."""
+    if hasattr(type(value), "__await__"):
+        return f"await it for what it gives: {value!r:.200}"
+    if is_to_come(value):
+        return "it is iterated over with `async for`: return a list of what it gives, or a StreamingResponse"
+    return "return data (a dict, a list, a model …) or a Response"
 
 
 def filter_of(value: Any) -> Filter:
@@ -568,7 +584,7 @@ class Dumper:
             return str(value)
         if self.fallback is not None:
             return self.infer(self.fallback(value), include, exclude)
-        raise SerializationError(f"Unable to serialize unknown type: {kind}")
+        raise SerializationError(f"Unable to serialize unknown type: {kind}; {instead_of(value)}")
 
     def _as_text(self, value: Any) -> str:
         try:

@@ -7,7 +7,7 @@ import typing
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 import pytest
@@ -279,13 +279,22 @@ def test_in_an_app(postgres: Postgres, min_size: int, start_up: bool) -> None:
         with pg.transaction():
             return pg.fetch(SELECT, number)
 
+    @app.get("/result/{number}")
+    async def result(number: int, pg: Pg) -> Any:
+        return await pg.exec(SELECT, number)
+
+    @app.get("/result-plain/{number}")
+    def result_in_a_thread(number: int, pg: Pg) -> list[User]:
+        found: Any = pg.exec(SELECT, number)
+        return cast("list[User]", found)
+
     ask = TestClient(app)
     one = {"id": 1, "name": "user 1"}
 
     def check(client: TestClient) -> None:
         for path in ("async", "plain", "lambda", "lambda-plain"):
             assert client.get(f"/{path}/1").json() == one, path
-        for path in ("json", "transaction"):
+        for path in ("json", "transaction", "result", "result-plain"):
             assert client.get(f"/{path}/1").json() == [one], path
         with ThreadPoolExecutor(8) as threads:
             found = threads.map(lambda n: client.get(f"/plain/{1 + n % 9}").json()["id"], range(40))
@@ -303,6 +312,18 @@ def test_in_an_app(postgres: Postgres, min_size: int, start_up: bool) -> None:
         for path in ("async", "plain", "plain", "lambda-plain"):
             assert ask.get(f"/{path}/1").json() == one, path
             wait_for(postgres, name, 0)  # what is opened on a loop is closed on it
+
+
+def test_an_endpoint_that_forgets_to_await_is_told(postgres: Postgres) -> None:
+    pool = pooled(postgres)
+    app = FastWeb()
+
+    @app.get("/")
+    async def forgetful(pg: Annotated[Handle, Depends(pool.get)]) -> Any:
+        return pg.fetch("select 1")
+
+    with TestClient(app) as client, pytest.raises(ValueError, match="await it for what it gives: <Operation"):
+        client.get("/")
 
 
 def test_an_app_whose_database_is_missing_does_not_start(postgres: Postgres) -> None:

@@ -9,6 +9,7 @@ from fastweb._speedups.pg_record import Record
 from fastweb._speedups.untyped import JSONBytes
 from fastweb.encoders import jsonable_encoder
 from fastweb.models import BaseModel
+from fastweb.postgres import Result
 from fastweb.responses import JSONResponse
 from fastweb.testclient import TestClient
 
@@ -42,6 +43,14 @@ class User(BaseModel):
         (None, {"rows": JSONBytes(b"[1]"), "row": ROW}, {"rows": [1], "row": ROW_DATA}),
         (Any, {"rows": JSONBytes(b"[1]"), "row": ROW}, {"rows": [1], "row": ROW_DATA}),
         (list[Any], [JSONBytes(b"[1]"), ROW], [[1], ROW_DATA]),
+        (None, Result([ROW, ROW]), [ROW_DATA, ROW_DATA]),
+        (None, Result([User(id=1, name="Ada")]), [{"id": 1, "name": "Ada"}]),
+        (None, Result([], "UPDATE 3"), []),
+        (None, {"rows": Result([ROW])}, {"rows": [ROW_DATA]}),
+        (Any, Result([ROW]), [ROW_DATA]),
+        (Result, Result([ROW]), [ROW_DATA]),
+        (Result[Any], Result([ROW]), [ROW_DATA]),
+        (list[User], Result([ROW]), [{"id": 1, "name": "Ada"}]),
         (None, [JSONBytes(TEXT)], [DATA]),
         (bytes, b"text", "text"),
     ],
@@ -101,3 +110,4 @@ def test_an_explicit_response_model_none_and_a_response_class() -> None:
 
 def test_jsonable_encoder_makes_data_of_both() -> None:
     assert jsonable_encoder({"a": JSONBytes(TEXT), "b": ROW}) == {"a": DATA, "b": ROW_DATA}
+    assert jsonable_encoder(Result([ROW])) == [ROW_DATA]
