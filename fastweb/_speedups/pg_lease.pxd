@@ -19,6 +19,7 @@ cdef class BaseLease:
     cdef int _at
     cdef readonly BaseSlot slot
     cdef object _connection
+    cdef bint _awaited
 
     cpdef object lend(self, BaseSlot slot)
     cpdef object release(self)

@@ -25,6 +25,11 @@ _current_task = asyncio.current_task
 _tasks_of_loops: dict = _current_tasks
 _EAGER = cython.declare(cython.bint, EAGER)
 
+_NOT_ITERATED = (
+    "acquire() gives a connection, and nothing to iterate over: `async with pool.acquire() as connection`,"
+    " or `connection = await pool.acquire()`"
+)
+
 
 @cython.cclass
 class Holding:
@@ -74,6 +79,8 @@ class BaseLease:
         #: That whose connection it has lent, or has had; None before.
         self.slot: Any = None
         self._connection: Any = None
+        #: `__await__` has given it for its own iterator, which has not ended.
+        self._awaited = False
 
     @property
     def place(self) -> str:
@@ -91,12 +98,19 @@ class BaseLease:
         if slot is None:
             return self.wait().__await__()
         self.lend(slot)
+        self._awaited = True
         return self
 
     def __iter__(self) -> Any:
+        # Of whoever awaits it by `yield from`; `for x in pool.acquire()` would be silently empty.
+        if not self._awaited:
+            raise TypeError(_NOT_ITERATED)
         return self
 
     def __next__(self) -> Any:
+        if not self._awaited:
+            raise TypeError(_NOT_ITERATED)
+        self._awaited = False
         raise StopIteration(self._connection)
 
     def __aexit__(self, *_error: object) -> Any:

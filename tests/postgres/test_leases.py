@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import types
 import warnings
 import weakref
 from collections.abc import Callable
@@ -26,6 +27,11 @@ async def _awaited(lease: Lease) -> PooledConnection:
     return await lease
 
 
+@types.coroutine
+def _yielded_from(lease: Lease) -> Any:
+    return (yield from lease.__await__())
+
+
 #: Ways to have what a lease lends.
 WAYS: dict[str, Callable[[Lease], Any]] = {
     "await": _awaited,
@@ -34,12 +40,30 @@ WAYS: dict[str, Callable[[Lease], Any]] = {
     "wait_for": lambda lease: asyncio.wait_for(lease, 100.0),
     "gather": lambda lease: _first(asyncio.gather(lease)),
     "shield": asyncio.shield,
+    "yield from": lambda lease: asyncio.ensure_future(_yielded_from(lease)),
 }
 
 
 async def _first(several: Any) -> PooledConnection:
     found: PooledConnection = (await several)[0]
     return found
+
+
+def test_it_is_not_iterated_over(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            for misuse in (list, iter, next, dict):
+                with pytest.raises(TypeError, match="`async with"):
+                    misuse(pool.acquire())
+            assert pool.stats().held == 0
+            lease = pool.acquire()
+            connection = await lease
+            with pytest.raises(TypeError, match="connection = await"):
+                list(lease)
+            assert await connection.fetch_value("SELECT 1") == 1
+            await pool.release(connection)
+
+    run(main())
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["there", "waited for"])
