@@ -36,7 +36,7 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.pg_operation import BOUND, FIRST, PARSED, ROWS, Description, Operation, Statement
-from fastweb._speedups.pg_queue import EXECUTE_ALL, REFUSALS, SYNC, OperationQueue
+from fastweb._speedups.pg_queue import EXECUTE_ALL, FLUSH, REFUSALS, SYNC, OperationQueue
 from fastweb._speedups.pg_record import Columns
 from fastweb._speedups.pg_rows import TextSink
 from fastweb._speedups.pg_wire import WireError
@@ -47,9 +47,6 @@ _FIRST = cython.declare(cython.int, FIRST)
 _PARSED = cython.declare(cython.int, PARSED)
 _BOUND = cython.declare(cython.int, BOUND)
 _ROWS = cython.declare(cython.int, ROWS)
-
-#: Flush: Byte1('H'), Int32.
-_FLUSH = b"H\x00\x00\x00\x04"
 
 #: Bytes of a batch that are written at once, and those of its first piece. PERF: the server begins while the
 #: next ones are made, each twice as large.
@@ -305,7 +302,7 @@ class BatchQueue(OperationQueue):
             groups.statement = self._group_of(operation.statement, groups)
         else:
             groups.asked = one
-            self.out.put(_FLUSH)
+            self.out.put(FLUSH)
         return None
 
     @cython.cfunc

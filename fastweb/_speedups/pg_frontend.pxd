@@ -27,6 +27,7 @@ cdef class Frontend:
     cdef public object marker
     cdef public object reset_first
     cdef readonly list first
+    cdef readonly list failed_firsts
     cdef list _firsts
     cdef public object fatal
     cdef public bint writing_paused

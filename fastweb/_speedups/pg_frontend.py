@@ -104,6 +104,8 @@ class Frontend:
         self.reset_first: Any = None
         #: SQL that goes before the next operation, such as BEGIN: where it fails, that fails with it.
         self.first: list = []
+        #: What of it has failed, such as a SAVEPOINT: there is nothing to go back to.
+        self.failed_firsts: list = []
         #: The same, as operations that have been put and not been sent.
         self._firsts: list = []
         #: A FATAL error that the server sent before it closed the connection.

@@ -56,6 +56,8 @@ _ROWS = cython.declare(cython.int, ROWS)
 _RESULTS = cython.declare(cython.int, RESULTS)
 
 SYNC = b"S\x00\x00\x00\x04"
+#: Flush: Byte1('H'), Int32.
+FLUSH = b"H\x00\x00\x00\x04"
 #: Execute: Byte1('E'), Int32, String the portal, Int32 the most rows; then Sync.
 EXECUTE_ALL = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
 EXECUTE_ALL_SYNC = EXECUTE_ALL + SYNC
@@ -116,6 +118,15 @@ class OperationQueue(Frontend):
     def is_idle(self) -> bool:
         """Whether nothing is asked that was not answered."""
         return self.holds == 0 and not (self.in_flight or self.held or self._waiting)
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether a SAVEPOINT is not answered yet. To cancel it would undo what is around it, too."""
+        for each in self.in_flight:
+            one: Operation = each
+            if one.kind == _FIRST and (one.firsts is not None or one.sql.startswith("SAVEPOINT")):
+                return True
+        return False
 
     @property
     def described_first(self) -> set:
@@ -478,6 +489,9 @@ class OperationQueue(Frontend):
             out.put(_BIND_NOTHING)
             out.put(EXECUTE_ALL)
             self._firsts.append(one)
+        if one.sql.startswith("SAVEPOINT"):
+            # It is answered before the statement is: until then no CancelRequest goes out (`is_beginning`).
+            out.put(FLUSH)
         return True
 
     @cython.cfunc
@@ -511,6 +525,7 @@ class OperationQueue(Frontend):
     @cython.cfunc
     def _first_done(self, one: Operation) -> object:
         """Its answer has come: what waits for it goes on, or fails as this did."""
+        self.drained(one)
         if one.failure is not None and one.firsts:
             self._first_failed(one.firsts)
         operation: Operation = one.follower
@@ -532,12 +547,13 @@ class OperationQueue(Frontend):
     def _first_failed(self, undone: list) -> object:
         """Without its BEGIN nothing may be done of a transaction: it goes before the next operation, too."""
         begins: str = undone[0]
-        if begins.startswith("BEGIN"):
-            if self.held:
-                held: Operation = self.held[0]
-                held.firsts = undone + (held.firsts or [])
-            else:
-                self.first[:0] = undone
+        if not begins.startswith("BEGIN"):
+            self.failed_firsts.extend(undone)
+        elif self.held:
+            held: Operation = self.held[0]
+            held.firsts = undone + (held.firsts or [])
+        else:
+            self.first[:0] = undone
         return None
 
     # Their end.
@@ -604,5 +620,5 @@ class OperationQueue(Frontend):
         raise NotImplementedError
 
     def drained(self, operation: Operation) -> None:
-        """The answer to an operation that was dropped has come."""
+        """The answer to an operation has come that was dropped, or that went before another."""
         raise NotImplementedError

@@ -308,6 +308,7 @@ class BaseSession(Outcomes):
                 self._batch_step(operation)
             elif operation.kind == _FIRST:
                 self.in_flight.popleft()
+                self.drained(operation)
                 if operation.sink is not None:
                     self._answered(operation)
         elif operation.wants & _RESULTS:

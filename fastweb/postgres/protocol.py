@@ -273,6 +273,9 @@ class Protocol(BaseSession):
         pause = CANCEL_AGAIN
         try:
             while self.in_flight and self.lost is None:
+                if self.is_beginning:
+                    await self._next_drained()
+                    continue
                 await send()
                 # A server that has not begun with the statement yet takes no notice.
                 try:
@@ -292,9 +295,12 @@ class Protocol(BaseSession):
     async def drained_all(self) -> None:
         """Wait until the server has answered all that was sent."""
         while self.in_flight and self.lost is None:
-            waiter = self.loop.create_future()
-            self._drained.append(waiter)
-            await waiter
+            await self._next_drained()
+
+    async def _next_drained(self) -> None:
+        waiter = self.loop.create_future()
+        self._drained.append(waiter)
+        await waiter
 
     def drained(self, operation: Operation) -> None:
         if self._drained:

@@ -10,7 +10,7 @@ What is written, and when it is answered for:
     commit
                             what has failed within
     it ends otherwise       ROLLBACK, and its answer, whatever it was: an exception, a cancellation
-    a nested block begins   nothing: SAVEPOINT goes out with its first statement
+    a nested block begins   nothing: SAVEPOINT goes out with its first statement, and a Flush between them
     it ends well            nothing: RELEASE goes out with the next statement, since it cannot fail
     it ends otherwise       nothing: ROLLBACK TO and RELEASE likewise
 
@@ -18,6 +18,9 @@ A block with no statement asks the server nothing. Statements of several tasks i
 order in which they were asked for; COMMIT and ROLLBACK stand behind all that were asked before them. Nested
 blocks of several tasks cannot be told apart by the server, which only has a stack of savepoints: one that
 ends while a later one is open is rolled back with it, and both raise InterfaceError.
+
+A CancelRequest that hits a SAVEPOINT would undo what is around it, too, for there would be nothing to go back
+to. So it is answered at once, which is what the Flush is for, and until then none goes out.
 
 COMMIT and ROLLBACK are not cancelled with the task that waits for them: no CancelRequest goes out, the
 server answers, and the task gets its CancelledError at once. If the connection is lost between COMMIT and
@@ -231,6 +234,7 @@ class Transaction:
             if protocol.transaction_status != "I" and not protocol.in_flight:
                 raise InterfaceError("a statement has begun a transaction on this connection: end it first")
             protocol.first.append(self._begin)
+            protocol.failed_firsts.clear()
         around.append(self)
         self._state = _OPEN
 
@@ -322,6 +326,9 @@ class Transaction:
             await self._ask("ROLLBACK")
 
     def _undo(self) -> list[str]:
+        if f"SAVEPOINT {self._savepoint}" in self._connection.protocol.failed_firsts:
+            # There is nothing to go back to: the transaction around it had failed before.
+            return []
         return [f"ROLLBACK TO SAVEPOINT {self._savepoint}", f"RELEASE SAVEPOINT {self._savepoint}"]
 
     def _is_outlived(self) -> bool:

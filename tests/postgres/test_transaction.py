@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from fastweb.postgres.protocol import Protocol
 from fastweb.postgres.retry import run_again
 from fastweb.postgres.transaction import Isolation, Rollback, begin_statement
 from tests.postgres.proxy import proxy
-from tests.postgres.running import run
+from tests.postgres.running import Gate, run
 from tests.postgres.servers import Postgres
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
@@ -505,6 +506,95 @@ def test_cancelled_while_the_server_works(on: Any) -> None:
                 await insert(connection, 1)
                 await connection.fetch("SELECT pg_sleep(600)")
         assert await ids(connection) == []
+
+    on(main)
+
+
+@pytest.mark.parametrize("sql", ["SELECT id FROM t", "INSERT INTO t VALUES (2); SELECT 1"])
+def test_cancelled_before_there_is_a_savepoint(on: Any, postgres: Postgres, sql: str) -> None:
+    """No CancelRequest goes out until the server has made it: the block around it could not go on."""
+
+    async def turns(count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    async def main(_unused: Connection) -> None:
+        async with proxy(postgres) as between, await connect(between.dsn) as connection:
+            await connection.execute("CREATE TEMPORARY TABLE t (id int PRIMARY KEY)")
+            cancel = connection.protocol.send_cancel
+            assert cancel is not None
+            requests = 0
+
+            async def counted() -> None:
+                nonlocal requests
+                requests += 1
+                await cancel()
+
+            connection.protocol.send_cancel = counted
+
+            async def nested() -> None:
+                async with connection.transaction():
+                    await connection.execute(sql)
+
+            async with connection.transaction():
+                await insert(connection, 1)
+                between.stop()
+                task = asyncio.ensure_future(nested())
+                await turns(5)
+                assert connection.protocol.in_flight
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                await turns(50)
+                early = requests
+                between.go_on()
+                await insert(connection, 3)
+            assert early == 0
+            assert await ids(connection) == [1, 3]
+
+    on(main)
+
+
+def test_cancelled_behind_a_savepoint(on: Any, postgres: Postgres) -> None:
+    """There is one as soon as the server has made it, however long its first statement takes."""
+
+    def over(limit: asyncio.Timeout, _reached: object) -> None:
+        limit.reschedule(0)
+
+    async def main(connection: Connection) -> None:
+        with Gate(postgres) as gate:
+            async with connection.transaction():
+                waits = f"SELECT {gate.sql} WHERE $1"
+                await connection.fetch(waits, False)
+                for sql, *values in ((f"INSERT INTO t VALUES (2); SELECT {gate.sql}",), (waits, True)):
+                    with pytest.raises(TimeoutError):
+                        async with asyncio.timeout(None) as limit, connection.transaction():
+                            reached = asyncio.ensure_future(gate.reached())
+                            reached.add_done_callback(partial(over, limit))
+                            await connection.execute(sql, *values)
+                    await insert(connection, 3 + len(values))
+            assert await ids(connection) == [3, 4]
+
+    on(main)
+
+
+def test_a_savepoint_that_fails(on: Any) -> None:
+    """What is said later is why: the transaction around it had failed."""
+
+    async def main(connection: Connection) -> None:
+        with pytest.raises(InFailedSQLTransactionError, match="rolled back, not committed"):
+            async with connection.transaction():
+                with pytest.raises(DivisionByZeroError):
+                    await connection.fetch("SELECT 1/0")
+                for _ in range(2):
+                    with pytest.raises(InFailedSQLTransactionError, match="aborted"):
+                        async with connection.transaction(), connection.transaction():
+                            await insert(connection, 2)
+                    with pytest.raises(InFailedSQLTransactionError, match="aborted"):
+                        await insert(connection, 3)
+        async with connection.transaction(), connection.transaction():
+            await insert(connection, 4)
+        assert await ids(connection) == [4]
 
     on(main)
 
