@@ -21,14 +21,17 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.pg_codec import Codec
+from fastweb._speedups.pg_copy_text import NO_DICT
 from fastweb._speedups.pg_scalar import kinds_of
 from fastweb._speedups.pg_wire import Output, WireError
 
 if cython.compiled:
     from cython.cimports.fastweb._speedups import capi
     from cython.cimports.fastweb._speedups.pg_codec import Codec
+    from cython.cimports.fastweb._speedups.pg_copy_text import values_by
     from cython.cimports.fastweb._speedups.pg_wire import Output, int16_at, int32_at
 else:
+    from fastweb._speedups.pg_copy_text import values_by
     from fastweb._speedups.pg_wire import int16_at, int32_at
 
 __all__ = ["BINARY_HEADER", "BINARY_TRAILER", "BinaryReader", "BinaryRows"]
@@ -53,12 +56,15 @@ class BinaryRows:
     out: Output
     count = cython.declare(cython.Py_ssize_t, visibility="public")
     keys = cython.declare(object, visibility="public")
+    exact = cython.declare(cython.bint, visibility="public")
 
     def __init__(self, codecs: tuple) -> None:
         self.codecs = codecs
         self.kinds = kinds_of(codecs)
         self.count = 0
+        #: Of rows that are dicts: the columns, and whether they have no others.
         self.keys: Any = None
+        self.exact = False
         self.out = Output()
         self.out.put(BINARY_HEADER)
 
@@ -74,8 +80,10 @@ class BinaryRows:
         codecs: tuple = self.codecs
         values: object = row
         if self.keys is not None:
-            values = [row[key] for key in self.keys]  # type: ignore[index]
+            values = values_by(row, self.keys, self.exact)
         elif type(row) is not tuple and type(row) is not list:
+            if isinstance(row, dict):
+                raise TypeError(NO_DICT)
             values = tuple(row)  # type: ignore[arg-type]
         count: cython.Py_ssize_t = len(codecs)
         if len(values) != count:  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ cdef class TextRows:
     cdef readonly Py_ssize_t waiting
     cdef public Py_ssize_t count
     cdef public object keys
+    cdef public bint exact
     cdef dict escapes
     cpdef str field(self, object value, Py_ssize_t place)
 
@@ -27,3 +28,4 @@ cdef class TextReader:
 
 
 cdef str decoded(bytes line)
+cpdef list values_by(object row, tuple keys, bint exact)

@@ -23,7 +23,7 @@ except ModuleNotFoundError:
 
 from fastweb._speedups.pg_wire import WireError
 
-__all__ = ["TextReader", "TextRows", "json_of", "text_of"]
+__all__ = ["TextReader", "TextRows", "json_of", "text_of", "values_by"]
 
 _dates = (datetime.date, datetime.time)
 _plain = (
@@ -37,6 +37,8 @@ _plain = (
     ipaddress.IPv6Network,
 )
 
+#: Of a row that is a dict where the first one is none: its keys are no values.
+NO_DICT = "expected a sequence of values, as the first row is one, got dict"
 #: What must not stand in a field of the text format as it is, and how it is written ("Text Format").
 _ESCAPES: dict = {
     "\\": "\\\\",
@@ -131,6 +133,39 @@ def check(text: str) -> None:
         raise ValueError("a NUL character in a text: PostgreSQL has none")
 
 
+@cython.ccall
+def values_by(row: object, keys: tuple, exact: cython.bint) -> list:
+    """The values of a row that is a dict.
+
+    Arguments:
+        keys: the columns, in their order.
+        exact: whether there must not be others in it.
+
+    Raises:
+        TypeError: it is no dict.
+        ValueError: one of them is missing in it, or there is another.
+    """
+    if not isinstance(row, dict):
+        raise TypeError(f"expected a dict, as the first row is one, got {type(row).__name__}")
+    found: list = []
+    key: object = None
+    try:
+        for key in keys:
+            found.append(row[key])
+    except KeyError:
+        got = ", ".join(map(str, row)) or "none"
+        raise ValueError(
+            f"no value for the column {key!r}: expected {', '.join(keys)}, got {got}; NULL is None"
+        ) from None
+    if exact and len(row) != len(keys):
+        others = ", ".join([str(each) for each in row if each not in keys])
+        raise ValueError(
+            f"columns that the first row has not: {others}; it has {', '.join(keys)}; say `columns` to have"
+            " others, or to leave them out"
+        )
+    return found
+
+
 @cython.cclass
 class TextRows:
     """Rows in the making, text or CSV: `add` some, `take` what they came to.
@@ -148,6 +183,7 @@ class TextRows:
     waiting: cython.Py_ssize_t
     count: cython.Py_ssize_t
     keys: Any
+    exact: cython.bint
     escapes: dict
 
     def __init__(
@@ -161,8 +197,9 @@ class TextRows:
         #: Bytes, about, that wait to be taken; and how many rows there were.
         self.waiting = 0
         self.count = 0
-        #: Of rows that are dicts: the columns' keys in them.
-        self.keys = None
+        #: Of rows that are dicts: the columns, and whether they have no others.
+        self.keys: Any = None
+        self.exact = False
         self.escapes = str.maketrans({**_ESCAPES, delimiter: _ESCAPES.get(delimiter, "\\" + delimiter)})
 
     @cython.ccall
@@ -200,7 +237,9 @@ class TextRows:
         fields: list = []
         values: Any = row
         if self.keys is not None:
-            values = [values[key] for key in self.keys]
+            values = values_by(row, self.keys, self.exact)
+        elif isinstance(row, dict):
+            raise TypeError(NO_DICT)
         for value in values:
             if value is not None and place in self.json_columns:
                 value = json_of(value)

@@ -366,7 +366,8 @@ class Connection:
                 names are anything; or, for bytes, a whole COPY statement.
             source: rows (sequences of values, or dicts by column) or pieces of bytes, from an iterable or an
                 async one; bytes; a path, as pathlib has it; an open file.
-            columns: their names, in the order of the values; None for all, of dicts for those of the first.
+            columns: their names, in the order of the values; None for all, of dicts for those of the first,
+                and then no other dict may have others.
             format: "text", "csv" or "binary"; None: of rows binary, of bytes text.
             timeout: seconds for all of it.
             options: COPY's own: see `fastweb.postgres.copy_statement.CopyInOptions`.
@@ -377,7 +378,8 @@ class Connection:
         Raises:
             PostgresError: the server refused, all of it then.
             InterfaceError: a name or an option is wrong.
-            TypeError, ValueError, OverflowError: a value is none of its column's type; a note says which row.
+            TypeError, ValueError, OverflowError: a value is none of its column's type, or missing; a note
+                says which row.
             what the source raises: nothing is copied.
         """
         from fastweb.postgres.copy import copy_in

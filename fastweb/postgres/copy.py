@@ -206,6 +206,7 @@ async def _copy_rows(
         raise InterfaceError("rows are copied into a table that is named: a whole COPY statement takes bytes")
     _refuse_encoding(options)
     mapping = source.first if isinstance(source.first, dict) else None
+    by_first = columns is None
     if mapping is not None and columns is None:
         columns = _names(list(mapping))
     names, codecs = await _columns_of(connection, table, columns)
@@ -238,6 +239,7 @@ async def _copy_rows(
             encoder.count = 0
     if mapping is not None:
         encoder.keys = names
+        encoder.exact = by_first
     return await _send(connection, copy_in_statement(table, columns, format, options), source, encoder)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import datetime
 import io
 import uuid
+from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -159,6 +160,35 @@ def test_rows_of_dicts_and_names(on: Any) -> None:
             tuple(row) for row in await connection.fetch("SELECT id, name, twice FROM t ORDER BY id")
         ] == [*((1, "a", 2), (2, "b", 4), (3, None, 6), (4, None, 8))]
         assert await connection.fetch_value('SELECT "a b" FROM "Odd ""name"" x"') == 7
+
+    on(main)
+
+
+@pytest.mark.parametrize("format_", ["binary", "text", "csv"])
+@pytest.mark.parametrize("wrap", [list, iter, later])
+def test_dicts_that_have_other_keys(on: Any, format_: Any, wrap: Any) -> None:
+    async def main(connection: Connection) -> None:
+        one = {"id": 1, "name": "a"}
+        columns = ["id", "name"]
+        cases: list[tuple[type[Exception], list[Any], Any, str]] = [
+            (ValueError, [one, {"id": 2}], None, r"column 'name': expected id, name, got id; NULL is None"),
+            (ValueError, [one, {"id": 2, "Name": "b"}], None, r"column 'name': expected id, name, got id, N"),
+            (ValueError, [one, {}], None, r"column 'id': expected id, name, got none"),
+            (ValueError, [{"id": 1}, one], None, r"that the first row has not: name; it has id; say `col"),
+            (ValueError, [{"id": 1}, one], columns, r"column 'name': expected id, name, got id"),
+            (TypeError, [one, (2, "b")], None, r"expected a dict, as the first row is one, got tuple"),
+            (TypeError, [(2, "b"), one], columns, r"expected a sequence of values, as the first .* got dict"),
+        ]
+        for error, rows, names, words in cases:
+            with pytest.raises(error, match=words) as caught:
+                await connection.copy_in("t", wrap(rows), columns=names, format=format_)
+            row = 1 if rows[0] == {"id": 1} and names else 2
+            assert f"in row {row} of what was to be copied" in caught.value.__notes__
+            assert await connection.fetch_value("SELECT count(*) FROM t") == 0
+        # Others are left out where the columns are said, and what a dict has by default is there.
+        rows = [defaultdict(lambda: "x", id=1), OrderedDict(id=2, name="b", more=3)]
+        assert await connection.copy_in("t", wrap(rows), columns=columns, format=format_) == 2
+        assert await connection.fetch(tuple, "SELECT id, name FROM t ORDER BY id") == [(1, "x"), (2, "b")]
 
     on(main)
 
