@@ -14,20 +14,21 @@ from typing import Any
 
 __all__ = ["busy", "commit", "machine", "now", "remarks", "stalls"]
 
-#: Reads the clock, and prints for how long it could not, all in all and at most, in gaps above 0.5 ms.
+#: Reads the clock, and prints for how long it did, and for how long it could not, all in all and at most, in
+#: gaps above 0.5 ms.
 _READ_THE_CLOCK = """
 import sys
 from time import perf_counter as now
 whole = longest = 0.0
-last = now()
-end = last + float(sys.argv[1])
+begin = last = now()
+end = begin + float(sys.argv[1])
 while last < end:
     time = now()
     if time - last > 0.0005:
         whole += time - last
         longest = max(longest, time - last)
     last = time
-print(whole, longest)
+print(last - begin, whole, longest)
 """
 
 
@@ -74,8 +75,8 @@ def stalls(seconds: float = 2.0) -> dict[str, float]:
     running = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     found = [tuple(map(float, each.communicate()[0].split())) for each in running]
     return {
-        "share": sum(whole for whole, _ in found) / seconds / len(found),
-        "longest": max(longest for _, longest in found),
+        "share": sum(whole for _, whole, _ in found) / sum(looked for looked, _, _ in found),
+        "longest": max(longest for _, _, longest in found),
     }
 
 

@@ -8,7 +8,6 @@ from bench.machine import remarks, stalls
 def test_how_long_the_cores_stood_still() -> None:
     found = stalls(0.1)
     assert 0 <= found["share"] <= 1
-    assert 0 <= found["longest"] <= 0.1 + 1
     assert found["longest"] == 0 or found["longest"] > 0.0005
 
 
