@@ -739,7 +739,7 @@ def test_an_app_that_does_not_end_is_cancelled(backend: Backend) -> None:
 
 
 def test_an_app_may_tidy_up(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastweb.testclient._TIDY_UP_SECONDS", 30)
+    monkeypatch.setattr("fastweb.testclient._TIDY_UP_WAITS", 3000)
     done: list[bool] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

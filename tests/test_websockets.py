@@ -375,7 +375,7 @@ async def slow_iteration(websocket: WebSocket) -> None:
 def test_a_slow_thread_still_receives_what_was_sent_before_the_client_left(
     handler: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fastweb.testclient._TIDY_UP_SECONDS", 30)
+    monkeypatch.setattr("fastweb.testclient._TIDY_UP_WAITS", 3000)
     client = TestClient(serving(handler))
     found: list[str] = []
     client.app_state["found"] = found
