@@ -20,7 +20,7 @@ from fastweb.postgres.errors import (
     UniqueViolationError,
 )
 from fastweb.postgres.groups import insert_of
-from tests.postgres.running import run
+from tests.postgres.running import Gate, run
 from tests.postgres.servers import PgBouncer, Postgres
 
 SQL = "insert into grouped (id, name) values ($1, $2)"
@@ -499,10 +499,16 @@ def test_whoever_waits_is_cancelled(postgres: Postgres) -> None:
                             await task
                     assert (await count_of(c))[0] in (0, 5000)
                     await c.execute("truncate grouped")
-            with pytest.raises(TimeoutError):
-                await c.execute_many(SQL, iter(rows(5000)), timeout=0.0001)
-            assert (await count_of(c))[0] in (0, 5000)
-            await c.execute("truncate grouped")
+            with Gate(postgres) as gate:
+                await c.execute(
+                    "create function pg_temp.waits() returns trigger language plpgsql as"
+                    f" $$ begin perform {gate.sql}; return null; end $$;"
+                    " create trigger waits before insert on grouped execute function pg_temp.waits()"
+                )
+                with pytest.raises(TimeoutError):
+                    await c.execute_many(SQL, iter(rows(5000)), timeout=0.0001)
+                assert (await count_of(c))[0] == 0
+            await c.execute("drop trigger waits on grouped")
             await c.execute_many(SQL, rows(1000))
             assert (await count_of(c))[0] == 1000
 

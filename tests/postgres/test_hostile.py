@@ -197,7 +197,12 @@ async def recover(case: Case) -> str:
         pool = PgPool(server.dsn, min_size=0, max_size=2, connect_timeout=1.0 if hangs else LONG)
         try:
             found = [await ask(pool, SHORT if hangs else LONG)]
-            found += [await ask(pool, LONG) for _ in range(2)]
+            found.append(await ask(pool, LONG))
+            end = time.monotonic() + BOUND
+            # Where this process, which is the server as well, stood still, no connection was made in time.
+            while found[-1] != "value" and time.monotonic() < end:
+                await asyncio.sleep(0.01)
+                found.append(await ask(pool, LONG))
         finally:
             await pool.close(SHORT)
         await everyone_has_left(server)
