@@ -56,8 +56,8 @@ _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-#: How long an app that was told of a WebSocket's end may go on, in waits of 10 ms: by the clock, a machine that
-#: stands still for a second would leave it no time.
+#: How long an app that was told of a WebSocket's end may go on, in waits of 10 ms: by the clock, a machine
+#: that stands still for a second would leave it no time.
 _TIDY_UP_WAITS = 100
 
 #: Where a response holds the session that it opens.
