@@ -271,6 +271,7 @@ def import_alone(module: str) -> str:
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
 
 
+@pytest.mark.timeout(900)  # A process each, beside other tests.
 def test_each_module_can_be_imported_alone() -> None:
     alone = [module for module in MODULES if not module.endswith("__main__")]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

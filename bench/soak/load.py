@@ -8,8 +8,8 @@ import time
 
 __all__ = ["PROMPT", "Load"]
 
-#: Seconds within which a client asks that has connected, or got an answer. A worker that leaves waits longer
-#: than that for it (`fastweb.server.connections.Connections.settle`), and not for ever.
+#: Seconds within which a client asks again, from when it began to connect, or asked before. A worker that
+#: leaves waits longer than that for it (`fastweb.server.connections.Connections.settle`), and not for ever.
 PROMPT = 0.05
 
 
@@ -58,14 +58,15 @@ class Load:
         while not self._stopping.is_set():
             try:
                 if connection.sock is None:
-                    connection.connect()
                     since = time.monotonic()
+                    connection.connect()
                 asked = 0.0
                 connection.request("GET", "/", headers=headers)
                 asked = time.monotonic()
                 answer = connection.getresponse()
                 body = answer.read().decode()
-                since = time.monotonic()
+                # It may have come long before this thread took it.
+                since = asked
                 if answer.status != 200 or not body.isdigit():
                     raise ValueError(f"{answer.status} {body[:100]!r}")
                 with self._lock:

@@ -92,7 +92,7 @@ def make_app():
 """
 
 
-def until(condition: Callable[[], Any], seconds: float = 40.0, story: Callable[[], str] = str) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 100.0, story: Callable[[], str] = str) -> Any:
     """Wait for a condition, however long the machine takes, within reason; what it gave.
 
     Arguments:
@@ -172,14 +172,14 @@ class ServerProcess:
 
     def get(self, path: str = "/") -> str:
         while True:
+            since = time.monotonic()
             connection = self.connect()
-            connected = time.monotonic()
             try:
                 connection.request("GET", path, headers={"connection": "close"})
                 return connection.getresponse().read().decode()
             except ConnectionError:
                 # Who has connected and then asks for nothing is let go by a worker that leaves.
-                if time.monotonic() - connected < PROMPT:
+                if time.monotonic() - since < PROMPT:
                     raise
             finally:
                 connection.close()
@@ -190,7 +190,7 @@ class ServerProcess:
             return sock.connect_ex(("127.0.0.1", self.port)) != 0
 
     def wait(self) -> int:
-        return self.process.wait(30)
+        return self.process.wait(100)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -411,7 +411,7 @@ class LoopServer:
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._up.wait(40)
+        assert self._up.wait(60)
 
     def _note(self, stream: Any) -> None:
         self.log.append(

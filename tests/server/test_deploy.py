@@ -315,7 +315,7 @@ class Watched(Supervisor):
 sys.exit(Watched(Config(app="main:app", app_dir=".", port=0, workers=2)).run())
 """
     server = start("-c", code).ready()
-    server.until(lambda: server.out)
+    server.until(lambda: server.out.endswith("\n"))
     assert server.out == "[] 1\n"
     assert server.stop() == 0
 

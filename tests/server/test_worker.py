@@ -249,7 +249,7 @@ from main import App
 from fastweb.server import run
 
 web = App()
-print("name", __name__, sys.argv[1:], flush=True)
+print(f"name {__name__} {sys.argv[1:]}\\n", end="", flush=True)  # in one piece, beside other workers'
 
 if __name__ == "__main__":
     run(web, port=0, workers=int(sys.argv[1]), access_log=False)
@@ -265,7 +265,7 @@ def test_a_script_that_runs_its_app(start: Serve, app_dir: Path, workers: str) -
     assert (server.get() == str(server.process.pid)) is (workers == "1")
     again = [f"name __mp_main__ ['{workers}']"] * (2 if workers == "2" else 0)
     # The first worker answers while the second may still be loading the script.
-    server.until(lambda: server.out.count("__mp_main__") >= len(again))
+    server.until(lambda: server.out.count(f"__mp_main__ ['{workers}']\n") >= len(again))
     assert server.stop() == 0
     assert server.out.splitlines() == [f"name __main__ ['{workers}']", *again, "after"]
 
