@@ -29,7 +29,7 @@ from fastweb.postgres.retry import run_again
 from fastweb.postgres.transaction import Isolation, Rollback, begin_statement
 from tests.postgres.proxy import proxy
 from tests.postgres.running import Gate, run
-from tests.postgres.servers import Postgres
+from tests.postgres.servers import PgBouncer, Postgres
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -576,6 +576,29 @@ def test_cancelled_behind_a_savepoint(on: Any, postgres: Postgres) -> None:
             assert await ids(connection) == [3, 4]
 
     on(main)
+
+
+def test_cancelled_behind_a_pooler(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    async def main() -> None:
+        with Gate(postgres) as gate:
+            async with await connect(pgbouncer.dsn) as connection, connection.transaction():
+                await connection.execute("CREATE TEMPORARY TABLE t (id int PRIMARY KEY) ON COMMIT DROP")
+
+                async def nested() -> None:
+                    async with connection.transaction():
+                        await insert(connection, 2)
+                        await connection.fetch(f"SELECT {gate.sql}")
+
+                for value in (1, 3):
+                    task = asyncio.ensure_future(nested())
+                    await gate.reached()
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+                    await insert(connection, value)
+                assert await ids(connection) == [1, 3]
+
+    run(main())
 
 
 def test_a_savepoint_that_fails(on: Any) -> None:
