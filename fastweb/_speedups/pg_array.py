@@ -56,6 +56,9 @@ def _listed(value: Any, name: str) -> Any:
         if not isinstance(value, list):
             unexpected("list", name, value)
         return value
+    if not hasattr(value, "__len__"):
+        # An iterator can be read once, and a statement may be written twice: the array would be empty then.
+        unexpected("list", name, value)
     try:
         return list(value)
     except TypeError:

@@ -162,7 +162,8 @@ class MultirangeCodec(Codec):
 
     @cython.ccall
     def encode(self, out: Output, value: Any) -> Any:
-        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        if isinstance(value, (str, bytes)) or not (hasattr(value, "__iter__") and hasattr(value, "__len__")):
+            # As for arrays, nothing that can be read once.
             unexpected("list of Range", self.name, value)
         ranges: list = list(value)
         out.put_int32(len(ranges))
