@@ -16,7 +16,7 @@ to the end: whoever wants to make a trigger has to wait for the lock that the ro
 meanwhile keep the server busy; what is left at the end goes a row at a time, too.
 
 Where the answer was yes before, and nothing is lost by a failure, since there is no transaction around it and
-the rows can be asked for twice, the groups do not wait for it: there the question fails instead of saying no,
+the rows can be read twice, the groups do not wait for it: there the question fails instead of saying no,
 and with it the batch, which is then asked again, a row at a time. A no is kept for a minute, which costs
 nothing but time.
 
@@ -66,6 +66,9 @@ _WORTH = cython.declare(cython.Py_ssize_t, 128)
 _WORTH_A_PLAN = cython.declare(cython.Py_ssize_t, 2000)
 #: Rows that are written before the answer has come.
 _MEANWHILE = cython.declare(cython.Py_ssize_t, 24)
+#: Rows of a batch whose types are looked at, which takes the loop less than a millisecond. For more an answer
+#: can be waited for.
+_LOOKED_AT = cython.declare(cython.Py_ssize_t, 20_000)
 #: Seconds for which a no is believed.
 _NO_FOR = cython.declare(cython.double, 60.0)
 #: A connection that keeps fewer statements has no room for those of a group.
@@ -74,8 +77,11 @@ _FEW_STATEMENTS = cython.declare(cython.Py_ssize_t, 8)
 #: division_by_zero: how the question says no where nobody waits for the answer.
 _NO = "22012"
 
-#: "unnamed portal parameter $119", in whichever language.
-_PARAMETER = re.compile(r"\$([1-9][0-9]{0,4})(?![0-9])")
+#: "unnamed portal parameter $119", in whichever language; a value, which may stand behind it; and "incorrect
+#: binary data format in bind parameter 119".
+_PARAMETER = re.compile(r"(?<=\$)([1-9][0-9]{0,4})(?![0-9])")
+_VALUE = re.compile(r" = '(?:[^']|'')*+'\Z")
+_NUMBER = re.compile(r"(?<![0-9])([1-9][0-9]{0,4})(?![0-9])")
 
 
 class NotYet(Exception):  # noqa: N818 - no error: what the rows of a batch say
@@ -273,7 +279,7 @@ class BatchQueue(OperationQueue):
                 ask_at = count + 1
         groups = _Groups(insert, _size_of(parameters), ask_at)
         alone: cython.bint = self.transaction_status == "I" and len(self.in_flight) == 1
-        if count >= 0 and alone and not operation.retried:
+        if count >= 0 and alone and not operation.retried and _can_be_read_twice(rows, count):
             known = self.statements.get(insert.group(groups.size))
             if known is not None:
                 group: Statement = known
@@ -442,13 +448,19 @@ class BatchQueue(OperationQueue):
 
     @cython.cfunc
     def _name_parameter(self, operation: Operation, fields: dict) -> object:
-        """A parameter of a group, in the context of an error, has the number that it has in its row."""
+        """A parameter of a group, in an error of its Bind, has the number that it has in its row. The last
+        line of the context names it: those above are a function's, or quote the value."""
         statement: Statement = operation.statement
         where = fields.get("W")
         if where and statement is not None and statement.description is not None:
             description: Description = statement.description
             count: cython.Py_ssize_t = len(description.parameters) or 1
-            fields["W"] = _PARAMETER.sub(lambda found: f"${(int(found[1]) - 1) % count + 1}", where, 1)
+            value = _VALUE.search(where)
+            stop: cython.Py_ssize_t = value.start() if value is not None else len(where)
+            start: cython.Py_ssize_t = where.rfind("\n", 0, stop) + 1
+            fields["W"] = where[:start] + _renumbered(_PARAMETER, where[start:stop], count) + where[stop:]
+            if fields.get("C") == "22P03" and fields.get("R") == "exec_bind_message" and "M" in fields:
+                fields["M"] = _renumbered(_NUMBER, fields["M"], count)
         return None
 
     @cython.cfunc
@@ -498,6 +510,18 @@ class BatchQueue(OperationQueue):
 def _size_of(parameters: cython.Py_ssize_t) -> cython.Py_ssize_t:
     """The rows of a group."""
     return min(_GROUP, _GROUP_PARAMETERS // parameters)
+
+
+@cython.cfunc
+@cython.exceptval(-1, check=True)
+def _can_be_read_twice(rows: Any, count: cython.Py_ssize_t) -> cython.bint:
+    """Whether no row is an iterator, say, of which nothing would be left."""
+    return count <= _LOOKED_AT and {tuple, list}.issuperset(map(type, rows))
+
+
+def _renumbered(pattern: re.Pattern[str], text: str, count: int) -> str:
+    """A text with the number of a group's parameter as of its row, which has so many."""
+    return pattern.sub(lambda found: str((int(found[1]) - 1) % count + 1), text, 1)
 
 
 def _raising(error: BaseException) -> Any:

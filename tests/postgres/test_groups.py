@@ -464,6 +464,81 @@ def test_a_source_that_fails_behind_a_row_that_is_wrong(postgres: Postgres) -> N
     run(main())
 
 
+@pytest.mark.parametrize("read", ["twice", "once"])
+def test_rows_that_can_be_read_once(postgres: Postgres, read: str) -> None:
+    """A no to who does not wait for the answer has them written again."""
+
+    async def main() -> None:
+        async with await connect(postgres.dsn) as c:
+            await c.execute("create temp table grouped (id int, name text)")
+            await warm(c)
+            await c.execute("alter table grouped enable row level security")
+            given: list[Any] = rows(500)
+            await c.execute_many(SQL, given if read == "twice" else [iter(row) for row in given])
+            assert await count_of(c) == (500, 500)
+            found = await c.fetch("select id, name from grouped order by ctid")
+            assert [tuple(row) for row in found] == given
+
+    run(main())
+
+
+def test_what_an_error_says_of_a_parameter(postgres: Postgres) -> None:
+    """It has the number that it has in its row; what else looks like one stays."""
+
+    async def main() -> None:
+        async with await connect(postgres.dsn) as c:
+            await c.execute(
+                "drop schema if exists groups_of cascade; create schema groups_of;"
+                " set search_path = groups_of; create function fine(text) returns bool immutable"
+                " language plpgsql as $$ declare found bool; begin execute"
+                " 'select $3 / $4 > 0' into found using 1, 1, 1, 0; return found; end $$;"
+                " create domain d as text check (fine(value)); create table grouped (id int, name d);"
+                " alter domain d drop constraint d_check"
+            )
+            try:
+                await warm(c)
+                await c.execute("alter domain d add check (fine(value))")
+                errors = []
+                for ask in (
+                    c.execute(SQL, 1, "x"),
+                    c.execute_many(SQL, [(1, "x")]),
+                    c.execute_many(SQL, [(1, None)] * 70 + [(1, "x")] * 70),
+                ):
+                    with pytest.raises(PostgresError) as caught:
+                        await ask
+                    errors.append(caught.value.as_dict())
+                assert errors[1:] == errors[:1] * 2
+                context = str(errors[0]["context"])
+                assert '"select $3 / $4 > 0"' in context
+                assert context.endswith("unnamed portal parameter $2")
+            finally:
+                await c.execute("drop schema groups_of cascade")
+
+    run(main())
+
+
+def test_what_an_error_says_of_a_format(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with await connect(postgres.dsn) as c:
+            c.types.set_codec(
+                "int4",
+                encoder=lambda number: number.to_bytes(4 if number >= 0 else 5, "big", signed=True),
+                decoder=lambda data: int.from_bytes(data, "big", signed=True),
+                format="binary",
+            )
+            await c.execute("create temp table grouped (id int, name text)")
+            await warm(c)
+            errors = []
+            for ask in (c.execute(SQL, -1, "x"), c.execute_many(SQL, rows(70) + [(-1, "x")] * 70)):
+                with pytest.raises(PostgresError) as caught:
+                    await ask
+                errors.append(caught.value.as_dict())
+            assert errors[0] == errors[1]
+            assert errors[0]["message"] == "incorrect binary data format in bind parameter 1"
+
+    run(main())
+
+
 def test_keys_of_others_are_checked(postgres: Postgres) -> None:
     async def main() -> None:
         async with await connect(postgres.dsn) as c:

@@ -88,15 +88,36 @@ def test_who_knows_the_table_does_not_wait() -> None:
     assert operation.result() == "done"
 
 
-def test_a_parameter_of_a_group_is_named_as_its_row_s() -> None:
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("unnamed portal parameter $63 = '$5'", "unnamed portal parameter $1 = '$5'"),
+        ("unnamed portal parameter $64 = 'a''b\n$63'", "unnamed portal parameter $2 = 'a''b\n$63'"),
+        ("JSON data, line 1: $63\nParameter $64: x", "JSON data, line 1: $63\nParameter $2: x"),
+        ("function f(integer)\nis called with $64", "function f(integer)\nis called with $2"),
+        ("$63\nnothing of it", "$63\nnothing of it"),
+        ("costs $123456", "costs $123456"),
+        ("\n", "\n"),
+    ],
+)
+def test_a_parameter_of_a_group_is_named_as_its_row_s(where: str, expected: str) -> None:
     session = warm()
     operation = session.many(rows(200))
     session.turns()
-    where = "unnamed portal parameter $63 = '$5'"
     session.feed(DONE + answer() + b.bind_complete() + b.error_response("22P02", W=where) + READY)
     error = operation.exception()
     assert isinstance(error, Refusal)
-    assert error.where == "unnamed portal parameter $1 = '$5'"
+    assert error.where == expected
+
+
+def test_rows_that_can_be_read_once_wait() -> None:
+    session = warm()
+    operation = session.many([iter(row) for row in rows(200)])
+    assert session.turns() == "BE" + "BEH" + "BE" * 24
+    session.feed(DONE + answer())
+    assert session.turns() == "BE" * 5 + "BE" * 15 + "S"
+    session.feed(DONE * 24 + GROUP * 5 + DONE * 15 + READY)
+    assert operation.result() == "done"
 
 
 def test_small_batches_do_not_ask() -> None:
