@@ -6,7 +6,8 @@ reads are, which decides whether they may be in one, is learned here (`_pace`).
 
 **Asked again.** A server's own plan may become void, `0A000 cached plan must not change result type`, and a
 pooler may hand the connection to a server that has no such statement, `26000`, or has somebody else's,
-`42P05`: outside a transaction the operation is then asked again, once, from the start.
+`42P05`; a parameter's type may be dropped and made again: outside a transaction the operation is then asked
+again, once, from the start.
 
 **Descriptions.** What the server says of a text is kept for all connections of a pool (`Description`); a
 Parse that names the types of the parameters, and a RowDescription that is compared, tell when it is no longer
@@ -35,6 +36,8 @@ _BATCH = cython.declare(cython.int, BATCH)
 _FIRST = cython.declare(cython.int, FIRST)
 _PARSED = cython.declare(cython.int, PARSED)
 
+#: Who says "cache lookup failed for type": of a parameter's, whose statement goes by its old oid for ever.
+_NO_SUCH_TYPE = ("getTypeInputInfo", "getTypeBinaryInputInfo")
 #: Times that statements may vanish before it is taken for a pooler's work.
 _LOSSES = 3
 #: Seconds for a unit beyond which its statements have a Sync each; and how often they then have to be quick.
@@ -335,6 +338,10 @@ class Outcomes(BatchQueue):
             again = True
             self._go_unnamed()
         elif code == "0A000" and self._fields.get("R") == "RevalidateCachedQuery":
+            again = True
+            self._drop_statement(statement)
+        elif code == "XX000" and self._fields.get("R") in _NO_SUCH_TYPE:
+            # A parameter's type was dropped, and perhaps made again.
             again = True
             self._drop_statement(statement)
         elif operation.stale:

@@ -272,6 +272,36 @@ def test_types_that_the_database_has_made(postgres: Postgres) -> None:
     run(postgres.dsn, main)
 
 
+def test_a_type_that_is_made_again(postgres: Postgres) -> None:
+    """A statement goes by the type's oid."""
+
+    async def main(c: Connection) -> None:
+        make = (
+            "drop table if exists feelings; drop type if exists core_feeling;"
+            " create type core_feeling as enum ('sad', 'glad');"
+            " create table feelings (one core_feeling, several core_feeling[])"
+        )
+        sql = "insert into feelings values ($1, $2)"
+        try:
+            await c.execute(make)
+            await c.execute(sql, "sad", ["glad"])
+            async with await connect(postgres.dsn) as other:
+                await other.execute(make)
+                await c.execute(sql, "sad", ["glad"])
+                await other.execute(make)
+                await c.execute_many(sql, [("sad", ["glad"])] * 3)
+                await other.execute(make)
+                with pytest.raises(PostgresError, match="cache lookup failed for type"):
+                    async with c.transaction():
+                        await c.execute(sql, "sad", ["glad"])
+                await c.execute(sql, "glad", ["glad", None])
+            assert await c.fetch("select * from feelings") == [("glad", ["glad", None])]
+        finally:
+            await c.execute("drop table feelings; drop type core_feeling")
+
+    run(postgres.dsn, main)
+
+
 def test_connections_share_what_was_described(postgres: Postgres) -> None:
     async def main() -> None:
         shared = Shared()
