@@ -17,7 +17,9 @@ The table, so that nobody can tell 32 rows of one statement from 32 statements:
     READ COMMITTED             the catalogs tell what is so now, not what was when the transaction began
 
 Uniqueness, NOT NULL, CHECK and the like are looked at row by row in both. Functions that are declared
-IMMUTABLE are believed. What remains: where two rows of a group are wrong, another one may be complained of.
+IMMUTABLE are believed. What remains: where two rows of a group are wrong, another one may be complained of;
+and what another changes amid a batch without a lock of the table (a function, a domain's check that is NOT
+VALID, a table of that name earlier in the search path) is met at another row.
 """
 
 from __future__ import annotations
