@@ -35,18 +35,24 @@ def stale() -> list[str]:
     ]
 
 
-def no_deadlines() -> None:
-    """An example is not wrong because the machine stood still for a moment."""
+def same_examples(config: pytest.Config) -> None:
+    """Of properties, each run tries the same examples: what fails by chance refuses what is not to blame.
+    Others come with a seed, `--hypothesis-seed=7`. None is wrong because the machine stood still."""
     try:
         from hypothesis import HealthCheck, settings
     except ModuleNotFoundError:  # tests/extensions is run where it is not installed.
         return
-    settings.register_profile("fastweb", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile(
+        "fastweb",
+        deadline=None,
+        derandomize=config.getoption("hypothesis_seed", None) is None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("fastweb")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    no_deadlines()
+    same_examples(config)
     expected = os.environ.get("FASTWEB_EXPECT_MODE") or mode()
     if expected != mode():
         found = f"{_speedups.__file__} is {mode()}"
