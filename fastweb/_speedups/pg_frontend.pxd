@@ -62,6 +62,7 @@ cdef class Frontend:
     cdef Operation _batch
     cdef set _waiting
     cdef dict _fields
+    cdef bint _unbound
     cdef Py_ssize_t _joint_end
     cdef Py_ssize_t _joint_size
     cdef readonly list unit

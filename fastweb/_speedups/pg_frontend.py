@@ -158,6 +158,8 @@ class Frontend:
         self._waiting: set = set()
         #: Of the last ErrorResponse.
         self._fields: dict = {}
+        #: It came before a BindComplete: nothing was executed.
+        self._unbound = False
         #: The unit that an operation may still join: where it ends in `out`, and how many it has.
         self._joint_end = -1
         self._joint_size = 0

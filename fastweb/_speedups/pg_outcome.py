@@ -4,10 +4,11 @@
 they are asked again, each alone (`_end_unit`), so that a failure is nobody else's. How quick a statement's
 reads are, which decides whether they may be in one, is learned here (`_pace`).
 
-**Asked again.** A server's own plan may become void, `0A000 cached plan must not change result type`, and a
-pooler may hand the connection to a server that has no such statement, `26000`, or has somebody else's,
-`42P05`; a parameter's type may be dropped and made again: outside a transaction the operation is then asked
-again, once, from the start.
+**Asked again.** A server's own plan may become void, `0A000 cached plan must not change result type`; a
+column may have another type, to which those of the parameters do not go, `42804`; a parameter's type may be
+dropped and made again; and a pooler may hand the connection to a server that has no such statement, `26000`,
+or has somebody else's, `42P05`: outside a transaction the operation is then asked again, once, from the
+start.
 
 **Descriptions.** What the server says of a text is kept for all connections of a pool (`Description`); a
 Parse that names the types of the parameters, and a RowDescription that is compared, tell when it is no longer
@@ -22,7 +23,7 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.pg_batch import BatchQueue
-from fastweb._speedups.pg_operation import BATCH, FIRST, PARSED, Description, Operation, Statement
+from fastweb._speedups.pg_operation import BATCH, BOUND, FIRST, PARSED, Description, Operation, Statement
 from fastweb._speedups.pg_wire import WireError
 
 if cython.compiled:
@@ -33,11 +34,15 @@ else:
 __all__ = ["Outcomes"]
 
 _BATCH = cython.declare(cython.int, BATCH)
+_BOUND = cython.declare(cython.int, BOUND)
 _FIRST = cython.declare(cython.int, FIRST)
 _PARSED = cython.declare(cython.int, PARSED)
 
 #: Who says "cache lookup failed for type": of a parameter's, whose statement goes by its old oid for ever.
 _NO_SUCH_TYPE = ("getTypeInputInfo", "getTypeBinaryInputInfo")
+#: What a server says of a statement whose columns have types now that those of its parameters do not go with:
+#: datatype_mismatch, undefined_function (an operator is one), cannot_coerce, ambiguous_function.
+_MISMATCHES = frozenset(("42804", "42883", "42846", "42725"))
 #: Times that statements may vanish before it is taken for a pooler's work.
 _LOSSES = 3
 #: Seconds for a unit beyond which its statements have a Sync each; and how often they then have to be quick.
@@ -300,6 +305,7 @@ class Outcomes(BatchQueue):
                 self._name_parameter(operation, fields)
             operation.failure = self.make_error(fields, sql)
             self._fields = fields
+            self._unbound = bool(operation.wants & _BOUND)
         if statement is not None and operation.wants & _PARSED:
             if statement.parsed:
                 self._unparse(statement, False)
@@ -350,6 +356,10 @@ class Outcomes(BatchQueue):
             self._drop_statement(statement)
         elif not statement.proven and not operation.describing and code is not None:
             again = code[:2] in ("42", "08") or code == "22P03"
+            self._drop_statement(statement)
+        elif code in _MISMATCHES and self._unbound and not operation.fresh and not operation.describing:
+            # The types of its parameters are those that were found when it was parsed.
+            again = True
             self._drop_statement(statement)
         if operation.kind == _BATCH:
             again = again or operation.alone

@@ -18,6 +18,7 @@ from fastweb.postgres.connection import Shared
 from fastweb.postgres.errors import (
     AdminShutdownError,
     ConnectionLostError,
+    DatatypeMismatchError,
     InterfaceError,
     PostgresError,
     PostgresSyntaxError,
@@ -191,6 +192,55 @@ def test_what_writes_is_never_asked_twice(postgres: Postgres) -> None:
             await c.execute("create temp table read (n int); insert into read values (1)")
             await d.execute("create temp table read (n tsvector); insert into read values ('b')")
             assert [await each.fetch_value("select n from read") for each in (c, d)] == [1, "'b'"]
+
+    run_with(main())
+
+
+def test_a_column_has_a_type_that_its_parameter_does_not_go_to(postgres: Postgres) -> None:
+    """int4, which the parameter was described as, is no jsonb: the server refuses, and is asked anew."""
+
+    async def main() -> None:
+        shared = Shared()
+        c, d = [await connect(postgres.dsn, shared=shared) for _ in range(2)]
+        insert = "insert into altered values ($1)"
+        select = "select count(*) from altered where id = $1"
+        async with c, d:
+            await c.execute("drop table if exists altered; create table altered (id int)")
+            try:
+                for each in (c, d):
+                    assert await each.execute(insert, 1) == "INSERT 0 1"
+                    assert await each.fetch_value(select, 1) == 2 - (each is c)
+                await c.execute_many(insert, [(1,), (1,)])
+                await c.execute("alter table altered alter column id type jsonb using to_jsonb(id)")
+                # In a transaction it is an error, and what was known is forgotten.
+                with pytest.raises(DatatypeMismatchError):
+                    async with c.transaction():
+                        await c.execute(insert, 2)
+                async with c.transaction():
+                    assert await c.execute(insert, 2) == "INSERT 0 1"
+                await c.execute("alter table altered alter column id type int using (id #>> '{}')::int")
+                for each in (c, d):
+                    assert await each.execute(insert, 3) == "INSERT 0 1"
+                    await each.execute_many(insert, [(3,), (3,)])
+                    assert await each.fetch_value(select, 3) == 3 + 3 * (each is d)
+                await d.execute("alter table altered alter column id type jsonb using to_jsonb(id)")
+                asked = [c.execute(insert, 4), c.fetch_value("select 1"), c.execute(insert, 4)]
+                assert await asyncio.gather(*asked) == ["INSERT 0 1", 1, "INSERT 0 1"]
+                await d.execute_many(insert, [(4,), (4,)])
+                for each in (c, d):
+                    assert await each.fetch_value(select, 4) == 4
+                # What fails while it is executed is not done twice.
+                await c.execute("create temp sequence calls")
+                await c.execute(
+                    "create or replace function pg_temp.mismatched(n int) returns table (a int) language"
+                    " plpgsql as $$ begin perform nextval('calls'); return query select 'text'::text; end $$"
+                )
+                for calls in (1, 2):
+                    with pytest.raises(DatatypeMismatchError):
+                        await c.fetch("select * from pg_temp.mismatched($1)", 1)
+                    assert await c.fetch_value("select last_value from calls") == calls
+            finally:
+                await c.execute("drop table altered")
 
     run_with(main())
 

@@ -551,11 +551,47 @@ def test_what_may_come_of_another_s_description_is_asked_again(code: str, again:
         operation.result()
 
 
-def test_what_this_connection_was_told_is_not_asked_again() -> None:
+@pytest.mark.parametrize(
+    ("code", "again"),
+    [
+        ("42804", True),  # datatype_mismatch
+        ("42883", True),  # undefined_function
+        ("42846", True),  # cannot_coerce
+        ("42725", True),  # ambiguous_function
+        ("42703", False),  # undefined_column
+        ("42501", False),  # insufficient_privilege
+        ("22P03", False),  # invalid_binary_representation
+    ],
+)
+@pytest.mark.parametrize("bound", [False, True])
+def test_what_this_connection_was_told_is_asked_again_where_types_changed(
+    code: str, again: bool, bound: bool
+) -> None:
     session = prepared()
     operation = session.ask()
     session.sent()
-    session.feed(b.error_response("42804", "no") + b.ready_for_query())
+    session.feed((b.bind_complete() if bound else b"") + b.error_response(code, "no") + b.ready_for_query())
+    if bound or not again:
+        # It was executed, at least in part, or is no better when it is described anew.
+        assert session.sent() == []
+        with pytest.raises(Refusal, match="no"):
+            operation.result()
+        return
+    assert session.sent() == ["CPDS"]
+    session.feed(b.close_complete() + PREPARED)
+    assert session.sent() == ["BES"]
+    # Once, and no more.
+    session.feed(b.error_response(code, "still no") + b.ready_for_query())
+    assert session.sent() == []
+    with pytest.raises(Refusal, match="still no"):
+        operation.result()
+
+
+def test_within_a_transaction_changed_types_are_told() -> None:
+    session = prepared()
+    operation = session.ask()
+    session.sent()
+    session.feed(b.error_response("42804", "no") + b.ready_for_query(b"E"))
     assert session.sent() == []
     with pytest.raises(Refusal, match="no"):
         operation.result()
