@@ -10,7 +10,8 @@ What may go wrong, and what then happens:
     a name whose file does not exist        an error
 
 FASTWEB_BUILD_DEBUG=1 builds for a debugger: -O0 -g, line tracing, every bounds check.
-FASTWEB_BUILD_SANITIZE=1 builds with AddressSanitizer, whose library has to be preloaded: see tests/fuzz.
+FASTWEB_BUILD_SANITIZE=1 builds with AddressSanitizer, whose library has to be preloaded, and
+UndefinedBehaviorSanitizer: see tests/fuzz.
 """
 
 import os
@@ -153,9 +154,9 @@ class build_ext(_build_ext):
                 extension.extra_compile_args = ["/Od", "/Zi"] if msvc else ["-O0", "-g"]
                 extension.define_macros = [("CYTHON_TRACE", "1")]
             elif SANITIZE and not msvc:
-                flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address"]
-                extension.extra_compile_args = flags
-                extension.extra_link_args = ["-fsanitize=address"]
+                flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+                extension.extra_compile_args = ["-O1", "-g", "-fno-omit-frame-pointer", *flags]
+                extension.extra_link_args = flags
             else:
                 extension.extra_compile_args = ["/O2"] if msvc else ["-O3", "-g0"]
         super().build_extensions()
