@@ -11,7 +11,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from tests.postgres import backend as b
@@ -110,6 +110,9 @@ class Hostile:
         finally:
             self.open.discard(task)
             writer.close()
+            # Asked for, or asyncio may tell of the client's reset, as the garbage collector pleases.
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 class ClosedError(Exception):
