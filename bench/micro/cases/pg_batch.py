@@ -57,6 +57,9 @@ class Session(BaseSession):
     def write(self, data: bytes) -> None:
         pass
 
+    def drained(self, operation: Operation) -> None:
+        pass
+
 
 def _of(insert: Insert | None, answers: bytes) -> Work:
     session = Session(insert)

@@ -10,7 +10,7 @@ from bench.micro.case import Work, case
 from fastweb._speedups.pg_copy import CopySink
 from fastweb._speedups.pg_copy_binary import BINARY_HEADER, BINARY_TRAILER, BinaryReader, BinaryRows
 from fastweb._speedups.pg_copy_csv import CsvReader, CsvRows
-from fastweb._speedups.pg_copy_text import TextReader, TextRows, json_of, text_of
+from fastweb._speedups.pg_copy_text import TextReader, TextRows, json_of, text_of, values_by
 from fastweb._speedups.pg_scalar import Int4Codec, TextCodec
 
 ROWS = [(number, f"user {number}") for number in range(1000)]
@@ -57,6 +57,12 @@ def binary() -> Work:
         read(BinaryReader(CODECS), sink.take())
 
     return work, 1
+
+
+@case("COPY, the values of a dict", "pg_copy_text.values_by")
+def values() -> Work:
+    row = {"id": 5, "name": "user 5"}
+    return lambda: values_by(row, ("id", "name"), True), 1
 
 
 @case("COPY, a value as JSON", "pg_copy_text.json_of")
