@@ -271,7 +271,7 @@ class Outcomes(BatchQueue):
             self.fatal = self.make_error(fields, None)
             if self.in_flight:
                 operation = self.in_flight.popleft()
-                if operation.kind == _FIRST and self.in_flight:
+                while operation.kind == _FIRST and self.in_flight:
                     # Whoever waits is behind it.
                     operation = self.in_flight.popleft()
                 self._settle(operation, None, self.make_error(fields, operation.sql))

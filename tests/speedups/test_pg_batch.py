@@ -37,9 +37,6 @@ class Batches(Session):
     def insert_of(self, sql: str) -> Any:
         return insert_of(sql)
 
-    def doomed(self) -> None:
-        self.lose(ConnectionError("doomed"))
-
     def batch_goes_on(self) -> None:
         self.goes_on += 1
 

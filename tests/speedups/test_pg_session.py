@@ -134,6 +134,9 @@ class Session(BaseSession):
     def drained(self, operation: Operation) -> None:
         self.told.append("drained")
 
+    def doomed(self) -> None:
+        self.lose(ConnectionError("doomed"))
+
 
 def prepared(**arguments: Any) -> Session:
     session = Session(**arguments).begin()
@@ -228,6 +231,15 @@ def test_one_failure_is_one_operation_s() -> None:
     session.feed(ANSWER + failed + ANSWER)
     assert first.result() == third.result() == [(5, "five")]
     assert isinstance(second.exception(), Refusal)
+
+
+@pytest.mark.parametrize("first", [["BEGIN"], ["BEGIN", "SAVEPOINT a"]])
+def test_who_waits_behind_what_goes_first_is_told_why_the_server_goes(first: list[str]) -> None:
+    session = prepared()
+    session.first.extend(first)
+    operation = session.ask("q")
+    session.feed(b.error_response("57P01", severity="FATAL"))
+    assert getattr(operation.exception(), "sqlstate", None) == "57P01"
 
 
 def test_an_answer_that_nobody_waits_for_is_drained() -> None:
