@@ -38,16 +38,19 @@ async def send_cancel(session: Session, loop: asyncio.AbstractEventLoop | None =
     Raises:
         UnsupportedServerFeatureError: the server has given no key (some poolers do not).
         ConnectError: the server could not be reached.
-        TimeoutError: all this took longer than connect_timeout.
+        TimeoutError: the server could not be reached within connect_timeout.
+        ProtocolError: it has not closed by then, or has answered: what it ends, and when, nobody knows.
     """
     if loop is None:
         loop = asyncio.get_running_loop()
     if not session.secret_key:
         raise UnsupportedServerFeatureError("the server has given no key by which a statement is cancelled")
     options = session.options
-    async with asyncio.timeout(options.connect_timeout or CANCEL_TIMEOUT):
-        channel: Channel | None = None
-        try:
+    limit = options.connect_timeout or CANCEL_TIMEOUT
+    written = False
+    channel: Channel | None = None
+    try:
+        async with asyncio.timeout(limit):
             channel, certificate = await open_channel(
                 session.address, TLS if session.is_encrypted else PLAIN, options, loop
             )
@@ -56,13 +59,20 @@ async def send_cancel(session: Session, loop: asyncio.AbstractEventLoop | None =
                     f"{session.address}: the server has TLS no more: the key is not sent in clear"
                 )
             channel.write(cancel_request(session.process_id, session.secret_key))
+            written = True
             await channel.read_byte()
-        except NextAddressError as error:
-            raise error.failure from error.__cause__
-        except ClosedBefore:
-            # As it must be. The request has been dealt with: a statement that is sent now is not its victim.
-            return
-        finally:
-            if channel is not None:
-                channel.close()
-        raise ProtocolError(f"{session.address}: the server answered a CancelRequest")
+    except NextAddressError as error:
+        raise error.failure from error.__cause__
+    except ClosedBefore:
+        # As it must be. The request has been dealt with: a statement that is sent now is not its victim.
+        return
+    except TimeoutError as error:
+        if not written:
+            raise
+        raise ProtocolError(
+            f"{session.address}: the server has not dealt with a CancelRequest in {limit:g} s"
+        ) from error
+    finally:
+        if channel is not None:
+            channel.close()
+    raise ProtocolError(f"{session.address}: the server answered a CancelRequest")

@@ -286,6 +286,9 @@ class Protocol(BaseSession):
         except (OSError, TimeoutError, InterfaceError):
             # The answer is drained all the same.
             pass
+        except ProtocolError as error:
+            # Late, it would end what comes next.
+            self.broken(error)
         finally:
             await self.drained_all()
             self._cancelling = False

@@ -525,6 +525,26 @@ def test_out_of_time_the_server_is_told(postgres: Postgres) -> None:
     run(postgres.dsn, main, command_timeout=PATIENCE)
 
 
+def test_a_cancel_that_may_come_late_ends_the_connection(postgres: Postgres) -> None:
+    """What comes next would be hit by it."""
+
+    async def main(c: Connection) -> None:
+        async def not_dealt_with() -> None:
+            raise ProtocolError("not dealt with")
+
+        c.protocol.send_cancel = not_dealt_with
+        with Gate(postgres) as gate:
+            task = asyncio.create_task(c.fetch(f"select {gate.sql}"))
+            await gate.reached()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            with pytest.raises(ProtocolError, match="not dealt with"):
+                await c.fetch("select 1")
+
+    run(postgres.dsn, main)
+
+
 def test_a_server_that_took_no_notice_is_told_again(postgres: Postgres) -> None:
     """A CancelRequest that is there before the server has begun with the statement ends nothing."""
 
