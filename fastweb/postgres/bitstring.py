@@ -99,6 +99,10 @@ class BitString:
     def __hash__(self) -> int:
         return hash((self._length, self._bytes))
 
+    def __json_data__(self) -> str:
+        """What it is in JSON (`fastweb.encoders`): its text, as in `fetch_json`."""
+        return self.as_string()
+
     def __str__(self) -> str:
         return self.as_string()
 

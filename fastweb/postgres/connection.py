@@ -25,7 +25,7 @@ from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.postgres.conninfo import resolve
 from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
 from fastweb.postgres.options import Options
-from fastweb.postgres.other_names import instead_of
+from fastweb.postgres.other_names import instead_of, no_sql_of_exec
 from fastweb.postgres.protocol import Protocol
 from fastweb.postgres.startup import Session, open_session
 from fastweb.postgres.transaction import Isolation, Transaction
@@ -286,6 +286,9 @@ class Connection:
     def exec(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
         """A `Result`: its rows, how many the statement has changed, and ways to ask for one."""
         from fastweb.postgres.results import Result, names_of
+
+        if not isinstance(sql, str):
+            raise no_sql_of_exec(sql)
 
         def result(operation: Operation) -> Any:
             rows: Any = operation.sink.finish()

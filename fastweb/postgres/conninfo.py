@@ -112,6 +112,10 @@ OWN = {each.name for each in fields(Options) if each.init} - KEYWORDS.keys() - {
 SESSION_VARIABLES = {"PGDATESTYLE": "datestyle", "PGTZ": "timezone", "PGGEQO": "geqo"}
 
 
+#: The hosts of a URI, behind the first @, as libpq reads it: one of them may begin with another.
+_AUTHORITY = re.compile(r"postgres(?:ql)?://[^@/?]*@([^/?]*)")
+
+
 def parse(text: str) -> dict[str, str]:
     """The parameters that a connection string says, in either form.
 
@@ -122,6 +126,10 @@ def parse(text: str) -> dict[str, str]:
     if match := re.match(r"(postgres(?:ql)?)\+\w+://", text):
         raise ClientConfigurationError(
             f"a connection string begins with {match[1]}://, with no +driver in it"
+        )
+    if (match := _AUTHORITY.match(text)) and any("@" in host[1:] for host in match[1].split(",")):
+        raise ClientConfigurationError(
+            "this is no connection string: there is an @ too many; in a user's name or a password it is %40"
         )
     from psycopg import OperationalError, pq
 

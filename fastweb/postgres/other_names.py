@@ -3,7 +3,7 @@ it, as who comes from another client does."""
 
 from __future__ import annotations
 
-__all__ = ["OPTIONS", "instead_of"]
+__all__ = ["OPTIONS", "instead_of", "no_sql_of_exec"]
 
 _LISTEN = (
     "who listens keeps a connection for that time: "
@@ -74,7 +74,9 @@ _INSTEAD = {
         "acquire": "a handle has none: `transaction()` keeps one, or `async with handle.pool.acquire()`",
         "add_listener": _LISTEN,
         "listen": _LISTEN,
+        "notifications": _LISTEN,
         "notify": _NOTIFY,
+        "pipeline": "`async with handle.pool.pipeline()`; what `asyncio.gather` asks is one write, too",
     },
 }
 
@@ -104,3 +106,10 @@ def instead_of(kind: str, what: object, name: str) -> str:
     """
     instead = _INSTEAD[kind].get(name)
     return f"{type(what).__name__} has no {name!r}" + (f": {instead.format(kind)}" if instead else "")
+
+
+def no_sql_of_exec(found: object) -> TypeError:
+    """The error for what `exec` is given where SQL should be: a class, as `fetch` takes one, most likely."""
+    return TypeError(
+        f"expected SQL as a str, got {found!r:.100}; exec gives records: a class is for fetch, fetch_one"
+    )

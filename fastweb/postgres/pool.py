@@ -44,7 +44,7 @@ from fastweb.postgres.handle import Handle
 from fastweb.postgres.leases import Lease, PooledConnection
 from fastweb.postgres.lines import copy_of
 from fastweb.postgres.options import check_number, check_seconds, check_timeout
-from fastweb.postgres.other_names import OPTIONS, instead_of
+from fastweb.postgres.other_names import OPTIONS, instead_of, no_sql_of_exec
 from fastweb.postgres.pipeline import Pipeline
 from fastweb.postgres.pool_transaction import PoolTransaction
 from fastweb.postgres.retry import Retry, retrying, run_again
@@ -369,6 +369,9 @@ class PgPool:
     ) -> Answer[Any]:
         """A `Result`: its rows, how many the statement has changed, and ways to ask for one."""
         from fastweb.postgres.results import Result, names_of
+
+        if not isinstance(sql, str):
+            raise no_sql_of_exec(sql)
 
         def result(operation: Operation) -> Any:
             rows: Any = operation.sink.finish()

@@ -131,6 +131,10 @@ class Range(Generic[T]):
             f"Range({self.lower!r}, {self.upper!r}, lower_inc={self.lower_inc}, upper_inc={self.upper_inc})"
         )
 
+    def __json_data__(self) -> str:
+        """What it is in JSON (`fastweb.encoders`): its text, as in `fetch_json`."""
+        return str(self)
+
     def __str__(self) -> str:
         """As PostgreSQL writes it: [1,5)."""
         lower, upper, lower_inc, upper_inc, empty = self._key

@@ -525,6 +525,8 @@ def test_a_context_of_the_users_own() -> None:
         (None, {"hots": "h"}, "there is no connection parameter 'hots'; is it hosta?"),
         ("sslmod=require", {}, "is it sslmode"),
         ("postgresql+asyncpg://h", {}, r"begins with postgresql://, with no \+driver"),
+        ("postgresql://u:hunter@2@h/d", {}, "an @ too many; in a user's name or a password it is %40"),
+        ("postgres://u:p@h1,v:p@h2/d", {}, "an @ too many"),
         ("host=h", {"connect_timeout": "soon"}, "number of seconds"),
         ("host=h", {"connect_timeout": float("nan")}, "number of seconds"),
         ("host=h", {"keepalives_idle": "x"}, "whole number"),
@@ -551,6 +553,8 @@ def test_a_bound_that_is_negative() -> None:
         "postgresql://u:hunter2%zz@h/d",
         "postgresql://u:hunter2/x@h/d",
         "postgresql://u:hunter2:hunter2@[h/d",
+        "postgresql://u:x@hunter2@h/d",
+        "postgresql://u:x@@hunter2@h/d",
         "host=h password=hunter2 hunter2",
         "host=h password='hunter2",
         "password=x hunter2=hunter2",
@@ -564,6 +568,20 @@ def test_no_error_has_the_password(dsn: str) -> None:
     assert "hunter2" not in str(caught.value)
     assert "ter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("dsn", "hosts", "password"),
+    [
+        ("postgresql://u:p%40w@h/d", ("h",), "p@w"),
+        ("postgresql://u:p@h1,h2/d?options=a@b", ("h1", "h2"), "p"),
+        ("postgresql://u:p@@one,@two/d", ("@one", "@two"), "p"),
+        ("postgresql://u@/d?host=/a@b", ("/a@b",), None),
+    ],
+)
+def test_where_an_at_sign_may_be(dsn: str, hosts: tuple[str, ...], password: str | None) -> None:
+    options = resolve(dsn, environ={"PGPASSFILE": "/nowhere"})
+    assert (tuple(each.host for each in options.hosts), options.password) == (hosts, password)
 
 
 def test_no_repr_has_the_password() -> None:

@@ -19,8 +19,10 @@ from fastweb._speedups.pg_record import Record
 from fastweb._speedups.untyped import JSONBytes
 from fastweb.encoders import dump_untyped, jsonable_encoder
 from fastweb.models import BaseModel
+from fastweb.postgres.bitstring import BitString
 from fastweb.postgres.connection import Connection, connect
 from fastweb.postgres.errors import InterfaceError, ManyRowsError, NoRowError
+from fastweb.postgres.ranges import Range
 from fastweb.postgres.results import Result, RowError, rows_affected, shortened
 from fastweb.testclient import TestClient
 from tests.postgres.running import run
@@ -138,6 +140,28 @@ def test_records_are_json_objects(value: Any) -> None:
 def test_a_record_with_what_json_cannot_hold(value: Any) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         dump_untyped(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Range(1, 5), "[1,5)"),
+        (Range(datetime.date(2026, 1, 2)), "[2026-01-02,)"),
+        (Range(empty=True), "empty"),
+        (BitString("101"), "101"),
+    ],
+)
+def test_values_without_a_form_in_json_are_their_text(value: Any, text: str) -> None:
+    for rows, expected in ((Record(v=value), {"v": text}), ([Record(v=[value])], [{"v": [text]}])):
+        assert msgspec.json.decode(dump_untyped(rows)) == jsonable_encoder(rows) == expected
+
+    async def answer() -> dict[str, Any]:
+        return {"row": Record(v=value)}
+
+    app = FastWeb()
+    app.get("/")(answer)
+    with TestClient(app) as client:
+        assert client.get("/").json() == {"row": {"v": text}}
 
 
 def test_json_that_is_made_is_sent_as_it_is() -> None:
