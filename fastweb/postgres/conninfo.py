@@ -108,6 +108,12 @@ OUR_AUTH_METHODS = {"password", "md5", "scram-sha-256", "none"}
 #: Keyword arguments that are no keywords of libpq: the bounds and what only Python can say.
 OWN = {each.name for each in fields(Options) if each.init} - KEYWORDS.keys() - {"hosts", "home", "database"}
 
+#: Settings that one may look for among the parameters.
+SETTINGS = {
+    *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"),
+    *("search_path", "timezone", "role", "work_mem", "jit"),
+}
+
 #: The variables of a session that PG* variables set (libpq sends these as the session begins).
 SESSION_VARIABLES = {"PGDATESTYLE": "datestyle", "PGTZ": "timezone", "PGGEQO": "geqo"}
 
@@ -271,6 +277,8 @@ def _add_keywords(said: dict[str, str], own: dict[str, Any], keywords: dict[str,
         else:
             near = difflib.get_close_matches(name, [*KEYWORDS, *OWN, "database"], 1)
             hint = f"; is it {near[0]}?" if near else ""
+            if name in SETTINGS:
+                hint = f"; it is a setting: server_settings={{{name!r}: …}}"
             raise ClientConfigurationError(f"there is no connection parameter {name!r}{hint}")
 
 

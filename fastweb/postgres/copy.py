@@ -22,7 +22,7 @@ Rows that are copied in go as binary, by the columns' types, and as text where a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -205,6 +205,10 @@ async def _copy_rows(
     if is_statement(table):
         raise InterfaceError("rows are copied into a table that is named: a whole COPY statement takes bytes")
     _refuse_encoding(options)
+    if source.first is not None and not isinstance(source.first, Iterable):
+        raise TypeError(
+            f"a row that is copied is a tuple, a list or a dict, not {type(source.first).__name__}"
+        )
     mapping = source.first if isinstance(source.first, dict) else None
     by_first = columns is None
     if mapping is not None and columns is None:

@@ -523,6 +523,7 @@ def test_a_context_of_the_users_own() -> None:
     ("dsn", "keywords", "line"),
     [
         (None, {"hots": "h"}, "there is no connection parameter 'hots'; is it hosta?"),
+        (None, {"statement_timeout": 5}, "it is a setting: server_settings={'statement_timeout': …}"),
         ("sslmod=require", {}, "is it sslmode"),
         ("postgresql+asyncpg://h", {}, r"begins with postgresql://, with no \+driver"),
         ("postgresql://u:hunter@2@h/d", {}, "an @ too many; in a user's name or a password it is %40"),

@@ -193,6 +193,20 @@ def test_dicts_that_have_other_keys(on: Any, format_: Any, wrap: Any) -> None:
     on(main)
 
 
+@pytest.mark.parametrize("wrap", [list, iter, later])
+def test_rows_of_no_values(on: Any, wrap: Any) -> None:
+    async def main(connection: Connection) -> None:
+        for row in (7, object()):
+            kind = type(row).__name__
+            with pytest.raises(
+                TypeError, match=f"^a row that is copied is a tuple, a list or a dict, not {kind}$"
+            ):
+                await connection.copy_in("t", wrap([row]))
+        assert await connection.fetch_value("SELECT count(*) FROM t") == 0
+
+    on(main)
+
+
 def bad(count: int) -> Iterator[tuple[int, str]]:
     for place in range(count):
         yield place, "x" * 100
