@@ -25,7 +25,7 @@ from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.postgres.conninfo import resolve
 from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
 from fastweb.postgres.options import Options
-from fastweb.postgres.other_names import instead_of, no_sql_of_exec
+from fastweb.postgres.other_names import instead_of
 from fastweb.postgres.protocol import Protocol
 from fastweb.postgres.startup import Session, open_session
 from fastweb.postgres.transaction import Isolation, Transaction
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fastweb.postgres.cursor import Cursor
     from fastweb.postgres.notifications import Notifications
     from fastweb.postgres.pipeline import Pipeline
+    from fastweb.postgres.results import Result
 
 __all__ = ["Connection", "PreparedStatement", "Shared", "connect"]
 
@@ -283,18 +284,24 @@ class Connection:
             self._limit(operation, timeout)
         return operation
 
-    def exec(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
-        """A `Result`: its rows, how many the statement has changed, and ways to ask for one."""
-        from fastweb.postgres.results import Result, names_of
+    @overload
+    def exec(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Result[Record]]: ...
 
-        if not isinstance(sql, str):
-            raise no_sql_of_exec(sql)
+    @overload
+    def exec(
+        self, cls: type[T], sql: str, /, *args: Any, timeout: float | None = None
+    ) -> Answer[Result[T]]: ...
 
-        def result(operation: Operation) -> Any:
-            rows: Any = operation.sink.finish()
-            return Result(rows, operation.tag.decode(), sql, names_of(operation.columns))
+    def exec(self, sql: Any, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
+        """A `Result`: its rows, how many the statement has changed, and ways to ask for one. As `fetch`, of
+        which it has the arguments."""
+        from fastweb.postgres.results import result_of
 
-        operation = self._query(sql, args, records_sink(), result)
+        if isinstance(sql, str):
+            operation = self._query(sql, args, records_sink(), result_of)
+        else:
+            _check_text(sql, args)
+            operation = self._query(args[0], args[1:], class_sink(sql), result_of)
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
         return operation

@@ -3,7 +3,7 @@ it, as who comes from another client does."""
 
 from __future__ import annotations
 
-__all__ = ["OPTIONS", "instead_of", "no_sql_of_exec"]
+__all__ = ["OPTIONS", "instead_of"]
 
 _LISTEN = (
     "who listens keeps a connection for that time: "
@@ -106,10 +106,3 @@ def instead_of(kind: str, what: object, name: str) -> str:
     """
     instead = _INSTEAD[kind].get(name)
     return f"{type(what).__name__} has no {name!r}" + (f": {instead.format(kind)}" if instead else "")
-
-
-def no_sql_of_exec(found: object) -> TypeError:
-    """The error for what `exec` is given where SQL should be: a class, as `fetch` takes one, most likely."""
-    return TypeError(
-        f"expected SQL as a str, got {found!r:.100}; exec gives records: a class is for fetch, fetch_one"
-    )

@@ -106,7 +106,7 @@ class Pipeline:
         answer: Awaitable[Any] = self._ask(self._open.execute(sql, *args, timeout=timeout))
         return answer
 
-    def exec(self, sql: str, /, *args: Any, timeout: float | None = None) -> Awaitable[Any]:
+    def exec(self, sql: Any, /, *args: Any, timeout: float | None = None) -> Awaitable[Any]:
         """As `Connection.exec`."""
         answer: Awaitable[Any] = self._ask(self._open.exec(sql, *args, timeout=timeout))
         return answer

@@ -44,7 +44,7 @@ from fastweb.postgres.handle import Handle
 from fastweb.postgres.leases import Lease, PooledConnection
 from fastweb.postgres.lines import copy_of
 from fastweb.postgres.options import check_number, check_seconds, check_timeout
-from fastweb.postgres.other_names import OPTIONS, instead_of, no_sql_of_exec
+from fastweb.postgres.other_names import OPTIONS, instead_of
 from fastweb.postgres.pipeline import Pipeline
 from fastweb.postgres.pool_transaction import PoolTransaction
 from fastweb.postgres.retry import Retry, retrying, run_again
@@ -58,6 +58,7 @@ from fastweb.resources import resources
 if TYPE_CHECKING:
     from fastweb.postgres.copy_statement import Table
     from fastweb.postgres.pool_streams import PoolCopyOut, PoolRows
+    from fastweb.postgres.results import Result
 
 __all__ = ["PgPool"]
 
@@ -364,22 +365,30 @@ class PgPool:
         answer: Answer[Any] = self._ask(Operation(None, BATCH, sql, args, result_of=_none), timeout, False)
         return answer
 
+    @overload
     def exec(
         self, sql: str, /, *args: Any, timeout: float | None = None, share: bool | None = None
+    ) -> Answer[Result[Record]]: ...
+
+    @overload
+    def exec(
+        self, cls: type[T], sql: str, /, *args: Any, timeout: float | None = None, share: bool | None = None
+    ) -> Answer[Result[T]]: ...
+
+    def exec(
+        self, sql: Any, /, *args: Any, timeout: float | None = None, share: bool | None = None
     ) -> Answer[Any]:
-        """A `Result`: its rows, how many the statement has changed, and ways to ask for one."""
-        from fastweb.postgres.results import Result, names_of
+        """A `Result`: its rows, how many the statement has changed, and ways to ask for one. As `fetch`, of
+        which it has the arguments."""
+        from fastweb.postgres.results import result_of
 
-        if not isinstance(sql, str):
-            raise no_sql_of_exec(sql)
-
-        def result(operation: Operation) -> Any:
-            rows: Any = operation.sink.finish()
-            return Result(rows, operation.tag.decode(), sql, names_of(operation.columns))
-
-        answer: Answer[Any] = self._ask(
-            Operation(None, QUERY, sql, args, records_sink(), result), timeout, share
-        )
+        if isinstance(sql, str):
+            operation = Operation(None, QUERY, sql, args, records_sink(), result_of)
+        elif args and isinstance(args[0], str):
+            operation = Operation(None, QUERY, args[0], args[1:], class_sink(sql), result_of)
+        else:
+            raise _no_sql(sql)
+        answer: Answer[Any] = self._ask(operation, timeout, share)
         return answer
 
     # What goes on for longer

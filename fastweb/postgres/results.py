@@ -118,10 +118,13 @@ class Result(Generic[Row]):
         return self._rows.copy()
 
     def mappings(self) -> list[dict[str, Any]]:
-        """The rows as dicts, each of its own. Of two columns with one name, the later is in them."""
+        """The rows as dicts, each of its own. Of two columns with one name, the later is in them; of objects
+        of a class, the columns that it has."""
         names = self.keys()
         return [
-            dict(row) if isinstance(row, Record) else {name: getattr(row, name) for name in names}
+            dict(row)
+            if isinstance(row, (Record, dict))
+            else {name: getattr(row, name) for name in names if hasattr(row, name)}
             for row in self._rows
         ]
 
@@ -183,6 +186,12 @@ class Result(Generic[Row]):
         if not self._rows:
             raise NoRowError(f"one row was asked for, and there is none{of}")
         raise ManyRowsError(f"one row was asked for, and there are {len(self._rows)}{of}")
+
+
+def result_of(operation: Any) -> Result[Any]:
+    """The Result of an operation that was answered."""
+    rows: list[Any] = operation.sink.finish()
+    return Result(rows, operation.tag.decode(), operation.sql, names_of(operation.columns))
 
 
 def _first_of(row: Any) -> Any:

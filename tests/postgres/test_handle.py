@@ -259,8 +259,9 @@ def test_in_an_app(postgres: Postgres, min_size: int, start_up: bool) -> None:
         return found
 
     @app.get("/plain/{number}")
-    def in_a_thread(number: int, pg: Pg) -> dict[str, Any]:
-        return dict(pg.exec(SELECT, number).one())
+    def in_a_thread(number: int, pg: Pg) -> User:
+        found: User = pg.exec(User, SELECT, number).one()
+        return found
 
     @app.get("/lambda/{number}")
     async def by_a_lambda(number: int, pg: Annotated[Any, Depends(lambda: pool.get())]) -> Any:

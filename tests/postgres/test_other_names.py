@@ -45,18 +45,6 @@ def test_names_of_other_clients(postgres: Postgres, kind: str, name: str, instea
     run(main())
 
 
-def test_a_class_is_for_fetch(postgres: Postgres) -> None:
-    async def main() -> None:
-        async with PgPool(postgres.dsn) as pool, await connect(postgres.dsn) as own, pool.acquire() as lent:
-            sql: Any = int
-            for each in (pool, own, lent, pool.get()):
-                with pytest.raises(TypeError, match=r"expected SQL as a str, got <class 'int'>; .* fetch"):
-                    await each.exec(sql, "select 1")
-            assert (await own.exec("select 1")).scalar() == 1
-
-    run(main())
-
-
 @pytest.mark.parametrize(
     ("option", "ours"),
     [

@@ -8,7 +8,7 @@ import enum
 import math
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ from fastweb.models import BaseModel
 from fastweb.postgres.bitstring import BitString
 from fastweb.postgres.connection import Connection, connect
 from fastweb.postgres.errors import InterfaceError, ManyRowsError, NoRowError
+from fastweb.postgres.pool import PgPool
 from fastweb.postgres.ranges import Range
 from fastweb.postgres.results import Result, RowError, rows_affected, shortened
 from fastweb.testclient import TestClient
@@ -377,9 +378,39 @@ def test_results_of_a_server(postgres: Postgres) -> None:
         with pytest.raises(NoRowError, match="SELECT 1 FROM kept WHERE id = "):
             (await connection.exec("SELECT 1 FROM kept WHERE id = $1", 9)).one()
         result = await connection.exec("UPDATE kept SET name = 'b' RETURNING id, name")
-        assert (result.rowcount, result.mappings()) == (
-            2,
-            [{"id": 1, "name": "b"}, {"id": 2, "name": "b"}],
-        )
+        both = [{"id": 1, "name": "b"}, {"id": 2, "name": "b"}]
+        assert (result.rowcount, result.mappings()) == (2, both)
+
+    ask(postgres, question)
+
+
+class Kept(msgspec.Struct):
+    id: int
+
+
+class KeptDict(TypedDict):
+    id: int
+
+
+def test_results_of_a_class(postgres: Postgres) -> None:
+    sql = "SELECT n AS id, 'more' AS other FROM generate_series(1, $1::int) n"
+
+    async def question(connection: Connection) -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            asks: list[Any] = [connection.exec, pool.exec]
+            for ask in asks:
+                result = await ask(Kept, sql, 2)
+                assert result.all() == [Kept(1), Kept(2)]
+                assert (result.rowcount, result.mappings()) == (2, [{"id": 1}, {"id": 2}])
+                assert (await ask(KeptDict, sql, 1)).mappings() == [{"id": 1}]
+                assert (await ask(int, "SELECT 7")).scalar() == 7
+                with pytest.raises(ManyRowsError, match="generate_series"):
+                    (await ask(Kept, sql, 3)).one()
+                with pytest.raises(RowError, match=r"Kept\.id"):
+                    await ask(Kept, "SELECT NULL::int AS id")
+                with pytest.raises(TypeError, match="expected SQL as a str, or a class and then SQL"):
+                    await ask(Kept)
+            async with pool.pipeline() as pipeline:
+                assert (await pipeline.exec(Kept, sql, 1)).one() == Kept(1)
 
     ask(postgres, question)
