@@ -44,6 +44,8 @@ _PLAIN: tuple[Any, ...] = (
 )
 #: What a `msgspec.Meta` may ask of a value.
 _CONSTRAINTS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
+#: What a field of a `fastweb.BaseModel` may ask that its annotation does not tell: the model checks it.
+_OF_THE_FIELD = ("gt", "ge", "lt", "le", "multiple_of", "max_digits", "decimal_places", "allow_inf_nan")
 _NONE = type(None)
 _MISSING: Any = object()
 #: The settings of a `fastweb.BaseModel` that do not change what a value of the declared type becomes.
@@ -463,6 +465,8 @@ def _is_plain_model(cls: Any, fields: list[Field]) -> bool:
         inner = without_none(field.annotation)[0]
         info = cls.model_fields[field.name]
         if inner not in _PLAIN and inner not in (Any, object):
+            return False
+        if any(getattr(info, each) is not None for each in _OF_THE_FIELD):
             return False
         if bare(info.annotation) is not inner and without_none(info.annotation)[0] is not inner:
             return False

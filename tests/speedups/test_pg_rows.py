@@ -727,6 +727,36 @@ def test_models() -> None:
             run(class_sink(Strict), columns, row)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "field", "codec", "fits", "wrong"),
+    [
+        (Decimal, Field(gt=100), NUMERIC, "100.5", "1.5"),
+        (Decimal | None, Field(None, ge=5), NUMERIC, "5", "1"),
+        (Annotated[Decimal, Field(le=5)], ..., NUMERIC, "5", "6"),
+        (Decimal, Field(max_digits=2), NUMERIC, "1.5", "1234.5"),
+        (Decimal, Field(decimal_places=1), NUMERIC, "1.5", "1.25"),
+        (float, Field(allow_inf_nan=False), Made(float), "1.5", "nan"),
+        (
+            datetime.date,
+            Field(gt=datetime.date(2026, 1, 1)),
+            Made(datetime.date.fromisoformat),
+            "2026-01-02",
+            "2025-01-01",
+        ),
+    ],
+)
+def test_a_model_checks_what_its_annotation_does_not_tell(
+    annotation: Any, field: Any, codec: Codec, fits: str, wrong: str
+) -> None:
+    body = {"__annotations__": {"n": annotation}, "__module__": __name__}
+    meta: Any = type(BaseModel)
+    model = meta("model", (BaseModel,), body if field is ... else {**body, "n": field})
+    [row] = run(class_sink(model), columns_of(n=codec), (fits,))
+    assert isinstance(row, model)
+    with pytest.raises(RowError, match="row 1 does not fit model"):
+        run(class_sink(model), columns_of(n=codec), (wrong,))
+
+
 def test_columns_that_a_model_does_not_have() -> None:
     class Loose(BaseModel):
         id: int
