@@ -21,7 +21,7 @@ except ModuleNotFoundError:
     from fastweb._speedups import _shim as cython
 
 from fastweb._speedups.pg_codec import Codec
-from fastweb._speedups.pg_copy_text import NO_DICT
+from fastweb._speedups.pg_copy_text import NO_ROWS, no_row
 from fastweb._speedups.pg_scalar import kinds_of
 from fastweb._speedups.pg_wire import Output, WireError
 
@@ -82,8 +82,8 @@ class BinaryRows:
         if self.keys is not None:
             values = values_by(row, self.keys, self.exact)
         elif type(row) is not tuple and type(row) is not list:
-            if isinstance(row, dict):
-                raise TypeError(NO_DICT)
+            if isinstance(row, NO_ROWS):
+                raise no_row(row)
             values = tuple(row)  # type: ignore[arg-type]
         count: cython.Py_ssize_t = len(codecs)
         if len(values) != count:  # type: ignore[arg-type]

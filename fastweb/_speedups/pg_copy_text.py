@@ -37,8 +37,8 @@ _plain = (
     ipaddress.IPv6Network,
 )
 
-#: Of a row that is a dict where the first one is none: its keys are no values.
-NO_DICT = "expected a sequence of values, as the first row is one, got dict"
+#: What can be iterated over, and what comes is no row's values.
+NO_ROWS = (dict, str, bytes, bytearray, memoryview, set, frozenset)
 #: What must not stand in a field of the text format as it is, and how it is written ("Text Format").
 _ESCAPES: dict = {
     "\\": "\\\\",
@@ -131,6 +131,12 @@ def _is_clean(text: str) -> cython.bint:
 def check(text: str) -> None:
     if "\0" in text:
         raise ValueError("a NUL character in a text: PostgreSQL has none")
+
+
+def no_row(row: object) -> TypeError:
+    """The error for a row of NO_ROWS."""
+    first = ", as the first row is one" if isinstance(row, dict) else ""
+    return TypeError(f"expected a sequence of values{first}, got {type(row).__name__}")
 
 
 @cython.ccall
@@ -238,8 +244,8 @@ class TextRows:
         values: Any = row
         if self.keys is not None:
             values = values_by(row, self.keys, self.exact)
-        elif isinstance(row, dict):
-            raise TypeError(NO_DICT)
+        elif type(row) is not tuple and type(row) is not list and isinstance(row, NO_ROWS):
+            raise no_row(row)
         for value in values:
             if value is not None and place in self.json_columns:
                 value = json_of(value)

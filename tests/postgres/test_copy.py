@@ -207,6 +207,23 @@ def test_rows_of_no_values(on: Any, wrap: Any) -> None:
     on(main)
 
 
+@pytest.mark.parametrize("format_", ["binary", "text", "csv"])
+@pytest.mark.parametrize("row", ["1b", {1, "b"}, frozenset((1, "b"))])
+def test_rows_whose_values_have_no_order(on: Any, format_: Any, row: Any) -> None:
+    """Nor is a text the list of its characters; where it is the first, it is a piece of what is copied."""
+
+    async def main(connection: Connection) -> None:
+        for rows in ([(2, "b"), row], [row])[: 1 if row == "1b" else 2]:
+            with pytest.raises(
+                TypeError, match=f"expected a sequence of values, got {type(row).__name__}"
+            ) as caught:
+                await connection.copy_in("t", rows, format=format_)
+            assert f"in row {len(rows)} of what was to be copied" in caught.value.__notes__
+        assert await connection.fetch_value("SELECT count(*) FROM t") == 0
+
+    on(main)
+
+
 def bad(count: int) -> Iterator[tuple[int, str]]:
     for place in range(count):
         yield place, "x" * 100
