@@ -76,6 +76,10 @@ class Resources:
         """Note that a resource is closed, by whomever."""
         self._opened = [item for item in self._opened if item[0]() not in (None, resource)]
 
+    def __len__(self) -> int:
+        """How many are registered."""
+        return len(self._registered)
+
     def _forget(self, reference: weakref.ref[Any]) -> None:
         self._registered = [each for each in self._registered if each is not reference]
 
@@ -88,11 +92,13 @@ class Resources:
         return None
 
     async def open_all(self) -> None:
-        """Open, on the running loop, what is registered, in that order.
+        """Open, on the running loop, what is registered, in that order; nothing under trio.
 
         Raises:
             ResourceError: one of them cannot be opened.
         """
+        if _running_loop() is None:  # trio: what can be registered is asyncio's
+            return
         for reference in list(self._registered):
             resource = reference()
             if resource is None:
@@ -133,7 +139,7 @@ class Resources:
             ResourceError: something cannot be opened.
         """
         loop = _running_loop()
-        if loop is None:  # trio: what can be registered is asyncio's
+        if loop is None:
             yield
             return
         first = loop not in self._loops

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -57,6 +58,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if expected != mode():
         found = f"{_speedups.__file__} is {mode()}"
         raise pytest.UsageError(f"FASTWEB_EXPECT_MODE={expected}, but {found}")
+
+
+#: Pools and the like that were there after the last test: of modules, which keep them.
+_kept = 0
+
+
+def pytest_runtest_logfinish() -> None:
+    """The pools of a test end with it: one that waits for the collector would be opened by the next app."""
+    global _kept
+    found = sys.modules.get("fastweb.resources")
+    if found is not None and len(found.resources) > _kept:
+        gc.collect()
+        _kept = len(found.resources)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -149,6 +149,15 @@ def test_mounted_apps_add_nothing() -> None:
     assert log == ["pool opened", "pool closed"]
 
 
+def test_under_trio_nothing_is_opened() -> None:
+    """What can be registered is asyncio's, and may be another app's."""
+    pool = Pool()
+    with TestClient(FastWeb(), backend="trio") as client:
+        assert client.get("/").status_code == 404
+    assert log == []
+    assert pool.loop is None
+
+
 def test_the_own_server_opens_for_any_app() -> None:
     pool = Pool()
 

@@ -236,8 +236,9 @@ class PgPool:
         self._desk.begin_anew()
 
     async def open_with_app(self) -> None:
-        """The app's start-up: `open` (`fastweb.resources`), but for a pool that keeps no connection open."""
-        if self._supply.min_size:
+        """The app's start-up: `open` (`fastweb.resources`), but for a pool that keeps no connection open, and
+        one that somebody has closed: it may be another app's."""
+        if self._supply.min_size and not self.is_closed:
             await self.open()
 
     async def close_with_app(self) -> None:

@@ -335,6 +335,21 @@ def test_an_app_whose_database_is_missing_does_not_start(postgres: Postgres) -> 
     assert pool.is_closed is not None
 
 
+def test_a_pool_that_was_closed_is_not_opened_with_an_app(postgres: Postgres) -> None:
+    pool = PgPool(postgres.dsn, 1, 2)
+
+    async def used() -> None:
+        async with pool:
+            assert await pool.fetch_value("select 1") == 1
+
+    for _ in range(2):
+        # It may be another app's; who opens it has it again.
+        asyncio.run(used())
+        with TestClient(FastWeb()):
+            assert pool.is_closed
+            assert pool.stats().size == 0
+
+
 def test_the_lifespan_uses_the_pool_and_closes_what_it_makes(postgres: Postgres) -> None:
     name = "handle_lifespan"
     outer = PgPool(postgres.dsn, 1, 2, application_name=name)
