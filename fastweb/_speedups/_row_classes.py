@@ -202,6 +202,13 @@ def plan_of(cls: Any, columns: Columns) -> Plan:
 
 
 def _plan_of(cls: Any, columns: Columns) -> Plan:
+    # `User | None` is what `fetch_one` gives: a row is a User.
+    plan = _plan_class(cls, columns) or _plan_class(without_none(cls)[0], columns)
+    return plan or _plan_scalar(cls, columns, name_of(cls))
+
+
+def _plan_class(cls: Any, columns: Columns) -> Plan | None:
+    """How rows become objects of a class of rows; None where it is none."""
     origin = get_origin(cls) or cls
     name = name_of(cls)
     if origin is dict:
@@ -223,7 +230,7 @@ def _plan_of(cls: Any, columns: Columns) -> Plan:
             return _plan_converted(cls, columns, name)
     if _is_rows_union(cls):
         return _plan_converted(cls, columns, name)
-    return _plan_scalar(cls, columns, name)
+    return None
 
 
 def _is_rows_union(cls: Any) -> bool:
@@ -325,9 +332,17 @@ def _fill(
 
 
 def _plan_scalar(cls: Any, columns: Columns, name: str) -> Plan:
+    if not isinstance(cls, type) and get_origin(cls) is None and bare(cls) not in (Any, None):
+        raise RowError(f"rows are made objects of a class or another type, and this is none: {cls!r:.100}")
     if columns.count != 1:
+        inside = get_args(cls)
+        hint = (
+            f"; a row is {name_of(inside[0])}, and `fetch` gives a list of them"
+            if get_origin(cls) is list
+            else ""
+        )
         raise RowError(
-            f"{name} is made of one column, and there are {columns.count}: {_listed(columns.names)}"
+            f"{name} is made of one column, and there are {columns.count}: {_listed(columns.names)}{hint}"
         )
     plan = Plan(SCALAR, cls, name)
     inner = without_none(cls)[0]

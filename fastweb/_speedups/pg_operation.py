@@ -97,6 +97,14 @@ def formats(codecs: tuple) -> bytes:
     return _pack_formats(f"!H{len(codes)}h", len(codes), *codes)  # type: ignore[no-any-return]
 
 
+@cython.cfunc
+def _text_of(sql: Any) -> str:
+    """A str of a subclass of it, whatever that makes of `str()`."""
+    if isinstance(sql, str):
+        return "".join((sql,))
+    raise TypeError(f"expected SQL as a str, got {sql!r:.100}")
+
+
 @cython.final
 @cython.cclass
 class Description:
@@ -187,7 +195,7 @@ class Operation:
     Arguments:
         session: the connection's (`fastweb._speedups.pg_session.BaseSession`).
         kind: QUERY and so on.
-        sql: the SQL text.
+        sql: the SQL text; a TypeError where it is none.
         args: the arguments: a tuple; of a BATCH an iterable of tuples.
         sink: takes the rows; None for nobody.
         result_of: makes the answer of the operation; None for what the sink makes, or without one the tag.
@@ -197,7 +205,7 @@ class Operation:
         self,
         session: Any,
         kind: cython.int,
-        sql: str,
+        sql: Any,
         args: Any = (),
         sink: RowSink = None,
         result_of: Any = None,
@@ -205,7 +213,7 @@ class Operation:
         self._asyncio_future_blocking: Any = None
         self.session = session
         self.kind = kind
-        self.sql = sql
+        self.sql = sql if type(sql) is str else _text_of(sql)
         self.args = args
         self.sink = sink
         self.result_of = result_of

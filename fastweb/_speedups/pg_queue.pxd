@@ -6,7 +6,7 @@ from fastweb._speedups.pg_rows cimport RowSink, TextSink
 
 
 cdef class OperationQueue(Frontend):
-    cpdef Operation query(self, str sql, tuple args, object sink=*, object result_of=*)
+    cpdef Operation query(self, object sql, tuple args, object sink=*, object result_of=*)
     cpdef object submit(self, Operation operation)
     cdef object _check(self)
     cdef object _look_at_size(self, Operation operation)

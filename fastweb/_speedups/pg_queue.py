@@ -78,7 +78,7 @@ class OperationQueue(Frontend):
     """The part of a session that takes operations."""
 
     @cython.ccall
-    def query(self, sql: str, args: tuple, sink: Any = None, result_of: Any = None) -> Operation:
+    def query(self, sql: Any, args: tuple, sink: Any = None, result_of: Any = None) -> Operation:
         """Ask for rows; the answer is what the sink makes of them, or what `result_of(operation)` gives."""
         operation = Operation(self, _QUERY, sql, args, sink, result_of)
         self.submit(operation)
@@ -351,7 +351,7 @@ class OperationQueue(Frontend):
                 self._put_bind(b"", statement, description, operation.args)
                 out.put(EXECUTE_ALL_SYNC)
             elif kind == _BATCH:
-                rows = iter(operation.args)
+                rows = self.rows_of(operation.args)
             else:
                 self._put_bind(operation.portal, statement, description, operation.args)
                 self._put_execute(operation)
@@ -605,6 +605,14 @@ class OperationQueue(Frontend):
     @cython.cfunc
     def _begin_batch(self, operation: Operation, rows: object) -> object:
         """Write a batch's rows, and hold what comes behind it."""
+        raise NotImplementedError
+
+    def rows_of(self, args: Any) -> Any:
+        """An iterator of the rows of a batch's arguments.
+
+        Raises:
+            TypeError: they are no rows.
+        """
         raise NotImplementedError
 
     def too_many(self, got: int) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 
 from fastweb._speedups.pg_batch import NotYet
 from fastweb._speedups.pg_operation import BATCH, Operation
+from fastweb.postgres.options import check_timeout
 
 __all__ = ["execute_many_async"]
 
@@ -79,6 +80,8 @@ async def execute_many_async(
         TimeoutError: it took longer. Nothing was done.
         Exception: what the source raises; nothing was done. As of `Connection.execute_many`.
     """
+    if timeout is not None:
+        check_timeout(timeout)
     try:
         async with asyncio.timeout(timeout):
             await _run(ask, sql, source)

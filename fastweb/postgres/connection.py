@@ -23,6 +23,7 @@ from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation, St
 from fastweb._speedups.pg_record import Record
 from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.postgres.conninfo import resolve
+from fastweb.postgres.deadline import limit
 from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
 from fastweb.postgres.options import Options
 from fastweb.postgres.other_names import instead_of
@@ -472,11 +473,7 @@ class Connection:
 
     def _limit(self, operation: Operation, timeout: float | None) -> None:
         """Let an operation end in time."""
-        if operation.done():
-            return
-        seconds = self._timeout if timeout is None else timeout
-        error = TimeoutError(f"no answer in {seconds:g} s: {operation.sql}")
-        operation.timer = self.protocol.loop.call_later(max(seconds or 0.0, 0.0), operation.expire, error)
+        limit(operation, self.protocol.loop, self._timeout if timeout is None else timeout)
 
     # Listening
 

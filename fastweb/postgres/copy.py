@@ -46,6 +46,7 @@ from fastweb.postgres.copy_statement import (
     table_name,
 )
 from fastweb.postgres.errors import InterfaceError, ProtocolError
+from fastweb.postgres.options import check_timeout
 
 if TYPE_CHECKING:
     from fastweb.postgres.connection import Connection
@@ -164,6 +165,7 @@ async def copy_in(
     names = _names(columns)
     if timeout is None:
         return await _copy_in(connection, table, source, names, format, options)
+    check_timeout(timeout)
     async with asyncio.timeout(timeout):
         return await _copy_in(connection, table, source, names, format, options)
 
@@ -390,6 +392,8 @@ class CopyOut:
         self.count = 0
         # What is wrong with it is said at once.
         copy_out_statement(source, columns, format, options)
+        if timeout is not None:
+            check_timeout(timeout)
         if self._args and not is_query(source):
             raise InterfaceError("args: are those of a query; a table has none")
 

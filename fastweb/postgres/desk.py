@@ -21,6 +21,7 @@ from typing import Any
 
 from fastweb._speedups.pg_desk import ENOUGH, LONG, BaseDesk
 from fastweb._speedups.pg_operation import Operation
+from fastweb.postgres.deadline import limit
 from fastweb.postgres.errors import InterfaceError, PoolTimeoutError
 from fastweb.postgres.lines import Line, Waiter, copy_of
 from fastweb.postgres.slots import Slot
@@ -100,11 +101,7 @@ class Desk(BaseDesk):
         self._wait(self.reading, operation)
 
     def limit(self, operation: Operation, timeout: float | None) -> None:
-        if operation.done():
-            return
-        seconds = self.command_timeout if timeout is None else timeout
-        error = TimeoutError(f"no answer in {seconds:g} s: {operation.sql}")
-        operation.timer = self.loop.call_later(max(seconds or 0.0, 0.0), operation.expire, error)
+        limit(operation, self.loop, self.command_timeout if timeout is None else timeout)
 
     def _own(self, slot: Slot, operation: Operation) -> None:
         """Let a statement have a connection to itself."""

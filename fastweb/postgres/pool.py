@@ -436,6 +436,8 @@ class PgPool:
         Arguments:
             timeout: seconds for all of it, the wait for a connection included.
         """
+        if timeout is not None:
+            check_timeout(timeout)
         lease = Lease(self, None, sys._getframe(1))
         async with asyncio.timeout(timeout), lease as connection:
             return await connection.copy_in(table, source, **options)

@@ -11,8 +11,9 @@ does, ends every wait with a `ConnectionLostError` of one line.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -36,6 +37,10 @@ __all__ = ["Protocol"]
 
 #: Seconds after which a statement that still runs is cancelled once more; twice as many after the next.
 CANCEL_AGAIN = 0.5
+_SYNTAX_ERROR = "42601"
+#: Parameters as other clients write them, which the server stops at, or behind: operators are in them.
+_STOPS_AT = re.compile(r"%s|:[^\W\d]")
+_STOPS_BEHIND = re.compile(r"(?:\?|%\(\w{1,63}\))\s{0,20}\Z")
 
 
 class Protocol(BaseSession):
@@ -169,7 +174,10 @@ class Protocol(BaseSession):
         self.transport.write(data)
 
     def make_error(self, fields: dict[str, str], sql: Any) -> PostgresError:
-        return error_of(fields, sql)
+        error = error_of(fields, sql)
+        if error.sqlstate == _SYNTAX_ERROR and _is_at_placeholder(error):
+            error.add_note("parameters are written $1, $2 …, and their values given in that order")
+        return error
 
     def lost_error(self, operation: Operation) -> Exception:
         error = self.lost
@@ -200,6 +208,14 @@ class Protocol(BaseSession):
             return None
         return insert_of(sql)
 
+    def rows_of(self, args: Any) -> Iterator[Any]:
+        try:
+            return iter(args)
+        except TypeError as error:
+            raise TypeError(
+                f"execute_many takes rows of arguments, such as a list of tuples: {error}"
+            ) from None
+
     def row_of(self, args: Any) -> tuple[Any, ...]:
         """A row of `execute_many` that is no tuple."""
         if isinstance(args, (str, bytes, bytearray, Mapping, AbstractSet)) or not isinstance(args, Iterable):
@@ -212,7 +228,11 @@ class Protocol(BaseSession):
     def wrong_argument(self, error: Exception, place: int, codec: Codec, value: Any) -> Exception:
         for kind in (OverflowError, TypeError, ValueError):
             if isinstance(error, kind):
-                return kind(f"${place + 1} ({codec.name}): {error}")
+                text = f"${place + 1} ({codec.name}): {error}"
+                if isinstance(value, (tuple, list, dict)) and text.endswith(f"got {type(value).__name__}"):
+                    # Other clients take them so.
+                    text += "; arguments follow the SQL one by one"
+                return kind(text)
         error.add_note(f"this is of ${place + 1} ({codec.name})")
         return error
 
@@ -318,3 +338,12 @@ class Protocol(BaseSession):
             waiter = self.loop.create_future()
             self._writable.append(waiter)
             await waiter
+
+
+def _is_at_placeholder(error: PostgresError) -> bool:
+    """Whether the server has refused `%s`, `%(id)s`, `:id` or `?`."""
+    if error.query is None or error.position is None:
+        return False
+    at = error.position - 1
+    before = error.query[max(at - 100, 0) : at]
+    return _STOPS_AT.match(error.query, at) is not None or _STOPS_BEHIND.search(before) is not None

@@ -345,7 +345,7 @@ class TypeRegistry:
         for oid, element in _ARRAYS.items():
             name = {22: "int2vector", 30: "oidvector"}.get(oid, f"_{made[element].name}")
             delimiter, first = ";" if element == 603 else ",", 0 if oid in (22, 30) else 1
-            made[oid] = ArrayCodec(oid, name, made[element], delimiter, element, first)
+            made[oid] = ArrayCodec(oid, _shown(name), made[element], delimiter, element, first)
             self._take_user(made, oid, name)
         self._built_in = made
         self._codecs = dict(made)
@@ -382,7 +382,7 @@ class TypeRegistry:
         if found.element:
             element = self._build(found.element, known, depth)
             delimiter = known[found.element].delimiter if found.element in known else ","
-            return ArrayCodec(oid, name, element, delimiter, found.element)
+            return ArrayCodec(oid, _shown(name), element, delimiter, found.element)
         match found.kind:
             case "e":
                 return EnumCodec(oid, name)
@@ -425,6 +425,11 @@ def _known_of(row: Sequence[Any]) -> _Known:
         raise ValueError(
             f"the server's catalog tells of a type in a way that nobody knows: {error}"
         ) from None
+
+
+def _shown(name: str) -> str:
+    """The name of an array's type, as SQL writes it: "text[]", which the catalog calls "_text"."""
+    return f"{name[1:]}[]" if name.startswith("_") else name
 
 
 def _json_text(value: Any) -> str:

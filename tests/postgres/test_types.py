@@ -574,7 +574,7 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
         ("int4", None, TypeError, "None"),
     ],
     *[
-        ("int4[]", iter([1]), TypeError, "expected list for _int4, got list_iterator"),
+        ("int4[]", iter([1]), TypeError, "expected list for int4[], got list_iterator"),
         ("int4multirange", iter([Range(1, 2)]), TypeError, "got list_iterator"),
     ],
     *[
@@ -670,12 +670,12 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
         ("pg_lsn", "-1/0", ValueError, ""),
     ],
     *[
-        ("int4[]", "12", TypeError, "expected list for _int4, got str"),
+        ("int4[]", "12", TypeError, "expected list for int4[], got str"),
         ("int4[]", {"a": 1}, TypeError, "dict"),
         ("int4[]", 5, TypeError, "int"),
     ],
     *[
-        ("int4[]", [[1], [2, 3]], ValueError, "lists of 1 in dimension 2 of _int4, got 2"),
+        ("int4[]", [[1], [2, 3]], ValueError, "lists of 1 in dimension 2 of int4[], got 2"),
         ("int4[]", [[1], 2], ValueError, "got int"),
     ],
     *[

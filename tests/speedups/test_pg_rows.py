@@ -698,6 +698,23 @@ def test_one_column_that_does_not_fit() -> None:
         run(class_sink(int), columns_of(x=TEXT), ("a",))
 
 
+def test_a_class_or_none() -> None:
+    assert run(class_sink(Row | None), USER, *ROWS) == [Row(1, "a"), Row(2, None)]
+    assert run(class_sink(Typed | None), USER, *ROWS)[0] == {"id": 1, "name": "a"}
+    assert run(class_sink(Model | None), USER, *ROWS)[0] == Model(id=1, name="a")
+    # Of one column, too, it is a class of rows.
+    assert run(class_sink(Row | None), columns_of(id=INT), ("1",)) == [Row(1)]
+    assert run(class_sink(int | None), columns_of(id=INT), ("1",), (None,)) == [1, None]
+
+
+def test_what_is_no_class() -> None:
+    with pytest.raises(RowError, match=r"2: 'id', 'name'; a row is Row, and `fetch` gives a list of them"):
+        class_sink(list[Row]).begin(USER)
+    for instance in (Row(1), Model(id=1), 7):
+        with pytest.raises(RowError, match="objects of a class or another type, and this is none"):
+            class_sink(instance).begin(USER)
+
+
 class Model(BaseModel):
     id: int
     name: str | None = "?"
