@@ -16,15 +16,14 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
 
 from fastweb._speedups.pg_objects import class_sink, one_sink
-from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation, Statement
+from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation
 from fastweb._speedups.pg_record import Record
 from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.postgres.conninfo import resolve
 from fastweb.postgres.deadline import limit
-from fastweb.postgres.errors import InterfaceError, PostgresLogMessage
 from fastweb.postgres.options import Options
 from fastweb.postgres.other_names import instead_of
 from fastweb.postgres.protocol import Protocol
@@ -39,20 +38,17 @@ if TYPE_CHECKING:
     from fastweb.postgres.copy import CopyOut, Format
     from fastweb.postgres.copy_statement import CopyInOptions, CopyOutOptions, Table
     from fastweb.postgres.cursor import Cursor
+    from fastweb.postgres.listeners import Listener, Listeners, NoticeListener
     from fastweb.postgres.notifications import Notifications
     from fastweb.postgres.pipeline import Pipeline
+    from fastweb.postgres.prepared import PreparedStatement
     from fastweb.postgres.results import Result
 
-__all__ = ["Connection", "PreparedStatement", "Shared", "connect"]
-
-#: PostgreSQL's NAMEDATALEN without the NUL.
-MOST_OF_A_NAME: Final = 63
+__all__ = ["Connection", "Shared", "connect"]
 
 T = TypeVar("T")
 #: What is awaited for an answer.
 Answer = Coroutine[Any, Any, T]
-#: Called with the connection, the process that notified, the channel and the payload.
-Listener = Callable[["Connection", int, str, str], object]
 
 
 class Shared:
@@ -98,7 +94,6 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "_listeners",
-        "_notice_listeners",
         "_query",
         "_timeout",
         "guard",
@@ -125,8 +120,7 @@ class Connection:
         self.transactions: list[Transaction] = []
         self.savepoints = 0
         self.portals = 0
-        self._listeners: dict[str, list[Listener]] = {}
-        self._notice_listeners: tuple[Callable[[Connection, PostgresLogMessage], object], ...] = ()
+        self._listeners: Listeners | None = None
         #: Called with the connection when it has ended.
         self.on_lost: Callable[[Connection], object] | None = None
 
@@ -447,7 +441,10 @@ class Connection:
         self.protocol.submit(operation)
         if timeout is not None or self._timeout is not None:
             self._limit(operation, timeout)
-        return PreparedStatement(self, await operation)
+        statement = await operation
+        from fastweb.postgres.prepared import PreparedStatement
+
+        return PreparedStatement(self, statement)
 
     def submit_here(self, operation: Operation) -> None:
         """Ask an operation that is no connection's yet."""
@@ -489,34 +486,11 @@ class Connection:
             InterfaceError: it is no name, or longer than the 63 bytes that PostgreSQL keeps of one: it would
                 cut it, and notify with what is left.
         """
-        if not callable(callback):
-            raise TypeError(f"expected a function to call, got {callback!r:.100}")
-        if len(channel.encode()) > MOST_OF_A_NAME:
-            raise InterfaceError(f"a channel's name has at most {MOST_OF_A_NAME} bytes: {channel!r:.100}")
-        self.protocol.notification_listener = self._notified
-        listeners = self._listeners.setdefault(channel, [])
-        listeners.append(callback)
-        if len(listeners) == 1:
-            try:
-                await self.execute(f"LISTEN {quoted(channel)}")
-            except BaseException:
-                self._forget_listener(channel, callback)
-                raise
+        await self._all_listeners().listen(channel, callback)
 
     async def unlisten(self, channel: str, callback: Listener | None = None) -> None:
         """Have it called no longer; with no function, none of that channel's."""
-        self._forget_listener(channel, callback)
-        if channel not in self._listeners:
-            await self.execute(f"UNLISTEN {quoted(channel)}")
-
-    def _forget_listener(self, channel: str, callback: Listener | None) -> None:
-        kept = [
-            each for each in self._listeners.get(channel, ()) if callback is not None and each != callback
-        ]
-        if kept:
-            self._listeners[channel] = kept
-        else:
-            self._listeners.pop(channel, None)
+        await self._all_listeners().unlisten(channel, callback)
 
     def notifications(self, *channels: str) -> Notifications:
         """What comes on some channels, as an asynchronous iterator, which raises a ConnectionLostError when
@@ -532,38 +506,21 @@ class Connection:
     @property
     def listening(self) -> bool:
         """Whether there is anybody to be notified."""
-        return bool(self._listeners)
+        return self._listeners is not None and bool(self._listeners.of_channels)
 
-    def add_notice_listener(self, callback: Callable[[Connection, PostgresLogMessage], object]) -> None:
+    def add_notice_listener(self, callback: NoticeListener) -> None:
         """Have a function called with this connection and every notice of the server."""
-        self.protocol.notice_listener = self._noticed
-        if callback not in self._notice_listeners:
-            self._notice_listeners += (callback,)
+        self._all_listeners().add_of_notices(callback)
 
-    def remove_notice_listener(self, callback: Callable[[Connection, PostgresLogMessage], object]) -> None:
-        self._notice_listeners = tuple(each for each in self._notice_listeners if each != callback)
+    def remove_notice_listener(self, callback: NoticeListener) -> None:
+        self._all_listeners().remove_of_notices(callback)
 
-    def _notified(self, process_id: int, channel: str, payload: str) -> None:
-        for listener in tuple(self._listeners.get(channel, ())):
-            self._call(listener, self, process_id, channel, payload)
+    def _all_listeners(self) -> Listeners:
+        if self._listeners is None:
+            from fastweb.postgres.listeners import Listeners
 
-    def _noticed(self, notice: PostgresLogMessage) -> None:
-        for listener in self._notice_listeners:
-            self._call(listener, self, notice)
-
-    def _call(self, listener: Callable[..., object], *args: object) -> None:
-        loop = self.protocol.loop
-        try:
-            outcome = listener(*args)
-        except Exception as error:
-            message = f"a listener of a PostgreSQL connection failed: {listener!r}"
-            loop.call_exception_handler({"message": message, "exception": error})
-            return
-        if asyncio.iscoroutine(outcome):
-            tasks = self.protocol.tasks
-            task = loop.create_task(outcome)
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            self._listeners = Listeners(self)
+        return self._listeners
 
     # The connection
 
@@ -632,51 +589,6 @@ class Connection:
 
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
-
-
-class PreparedStatement:
-    """A statement that was described; the connection keeps it prepared as long as it can."""
-
-    __slots__ = ("_connection", "_statement")
-
-    def __init__(self, connection: Connection, statement: Statement) -> None:
-        self._connection = connection
-        self._statement = statement
-
-    @property
-    def sql(self) -> str:
-        return self._statement.sql
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """The names of its parameters' types."""
-        return tuple(codec.name for codec in self._statement.description.parameters)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of its columns."""
-        columns = self._statement.description.columns
-        return () if columns is None else columns.names
-
-    def fetch(self, *args: Any, timeout: float | None = None) -> Answer[list[Record]]:
-        return self._connection.fetch(self.sql, *args, timeout=timeout)
-
-    def fetch_one(self, *args: Any, timeout: float | None = None) -> Answer[Record | None]:
-        return self._connection.fetch_one(self.sql, *args, timeout=timeout)
-
-    def fetch_value(self, *args: Any, timeout: float | None = None) -> Answer[Any]:
-        return self._connection.fetch_value(self.sql, *args, timeout=timeout)
-
-
-def quoted(name: str) -> str:
-    """An identifier as SQL writes it.
-
-    Raises:
-        InterfaceError: it is empty, or has a NUL in it.
-    """
-    if not name or "\x00" in name:
-        raise InterfaceError(f"not a name: {name!r}")
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _check_text(found: object, args: tuple[Any, ...]) -> None:

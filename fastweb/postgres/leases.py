@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastweb._speedups.pg_lease import BaseLease
 from fastweb.postgres.connection import Connection
@@ -21,13 +21,16 @@ class _GivenBack:
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        raise InterfaceError("this connection was given back to the pool: acquire another")
+        _no_query()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        _no_query()
 
 
 _GIVEN_BACK: Any = _GivenBack()
 
 
-def _no_query(*_arguments: Any) -> Any:
+def _no_query(*_arguments: Any) -> NoReturn:
     raise InterfaceError("this connection was given back to the pool: acquire another")
 
 
@@ -45,7 +48,7 @@ class PooledConnection(Connection):
         protocol.notification_listener = protocol.notice_listener = None
         self.protocol = _GIVEN_BACK
         self._query: Any = _no_query
-        return bool(self._listeners)
+        return self.listening
 
 
 class Lease(BaseLease):

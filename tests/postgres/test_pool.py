@@ -510,6 +510,29 @@ def test_listeners_go_with_their_borrower(postgres: Postgres) -> None:
     run(main())
 
 
+def test_a_borrowers_last_notification_is_told(postgres: Postgres) -> None:
+    async def main() -> None:
+        heard: list[str] = []
+        noticed: list[str | None] = []
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            async with pool.acquire() as connection:
+                await connection.listen("news", lambda *of: heard.append(of[-1]))
+                connection.add_notice_listener(lambda _connection, notice: noticed.append(notice.message))
+                # It goes back in the turn of the loop in which they have come.
+                await connection.execute("DO $$BEGIN RAISE NOTICE 'two'; END$$; NOTIFY news, 'one'")
+            await until(lambda: heard and noticed)
+            assert (heard, noticed) == (["one"], ["two"])
+            with pytest.raises(InterfaceError, match="given back"):
+                await connection.listen("news", print)
+            with pytest.raises(InterfaceError, match="given back"):
+                connection.add_notice_listener(print)
+            async with pool.acquire() as connection:
+                protocol = connection.protocol
+                assert (protocol.notification_listener, protocol.notice_listener) == (None, None)
+
+    run(main())
+
+
 # --- Waiting ---
 
 
