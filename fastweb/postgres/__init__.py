@@ -107,6 +107,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     elif name in ("create_pool", "Pool"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}: `PgPool(dsn)` is a pool")
+    elif name == "exceptions":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: they are here, and in `errors`")
     elif name.startswith("_") or not name[:1].isupper():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     else:

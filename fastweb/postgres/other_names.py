@@ -1,5 +1,5 @@
-"""What a pool, a connection or a handle does not have, and what to use instead: said where somebody looks for
-it, as who comes from another client does."""
+"""What a pool, a connection, a handle or a prepared statement does not have, and what to use instead: said
+where somebody looks for it, as who comes from another client does."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ _INSTEAD = {
         "get_server_version": "`server_version`",
         "get_settings": "`parameters`",
         "is_in_transaction": "`in_transaction`",
+        "reload_schema_state": "types are looked up again by themselves",
         "remove_listener": "`unlisten`",
+        "remove_log_listener": "`remove_notice_listener`",
         "reset": "a pool does that by itself; else execute `DISCARD ALL`",
         "set_builtin_type_codec": "types are found by themselves",
         "set_type_codec": _CODEC,
@@ -73,10 +75,25 @@ _INSTEAD = {
     | {
         "acquire": "a handle has none: `transaction()` keeps one, or `async with handle.pool.acquire()`",
         "add_listener": _LISTEN,
+        "close": "it holds nothing; `handle.pool` closes with the app",
         "listen": _LISTEN,
         "notifications": _LISTEN,
         "notify": _NOTIFY,
         "pipeline": "`async with handle.pool.pipeline()`; what `asyncio.gather` asks is one write, too",
+        "prepare": "statements are prepared by themselves; to see one: `async with handle.pool.acquire()`",
+        "set_type_codec": "`handle.pool.types.set_codec`",
+        "types": "`handle.pool.types`",
+    },
+    "statement": {
+        "cursor": "`connection.iterate(statement.sql)`",
+        "executemany": "`connection.execute_many(statement.sql, rows)`",
+        "explain": "`EXPLAIN` before the SQL",
+        "fetchmany": "`connection.iterate(statement.sql)`, or `LIMIT`",
+        "fetchrow": "`fetch_one`",
+        "fetchval": "`fetch_value`",
+        "get_attributes": "`columns`",
+        "get_parameters": "`parameters`",
+        "get_query": "`sql`",
     },
 }
 
@@ -101,7 +118,7 @@ def instead_of(kind: str, what: object, name: str) -> str:
     """What the AttributeError says for a name.
 
     Arguments:
-        kind: "pool", "connection" or "handle".
+        kind: "pool", "connection", "handle" or "statement".
         what: one of them.
     """
     instead = _INSTEAD[kind].get(name)

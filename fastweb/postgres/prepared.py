@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastweb._speedups.pg_operation import Statement
 from fastweb._speedups.pg_record import Record
+from fastweb.postgres.other_names import instead_of
 
 if TYPE_CHECKING:
     from fastweb.postgres.connection import Answer, Connection
@@ -21,6 +22,11 @@ class PreparedStatement:
     def __init__(self, connection: Connection, statement: Statement) -> None:
         self._connection = connection
         self._statement = statement
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(instead_of("statement", self, name), name=name, obj=self)
 
     @property
     def sql(self) -> str:

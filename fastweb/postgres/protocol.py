@@ -38,6 +38,15 @@ __all__ = ["Protocol"]
 #: Seconds after which a statement that still runs is cancelled once more; twice as many after the next.
 CANCEL_AGAIN = 0.5
 _SYNTAX_ERROR = "42601"
+_UNIQUE_VIOLATION = "23505"
+_INTERNAL_ERROR = "XX000"
+#: The server's functions that say "tuple concurrently updated", in the server's language.
+_OVERTAKEN = {"simple_heap_update", "simple_heap_delete"}
+_TWO_AT_ONCE = (
+    "another session made or changed the same thing at the same time, and IF NOT EXISTS and OR REPLACE are no"
+    " locks: each worker runs the app's start-up. Let it run once, `fastweb run --startup module:function`,"
+    " or behind `SELECT pg_advisory_xact_lock(1);` in the same text"
+)
 #: Parameters as other clients write them, which the server stops at, or behind: operators are in them.
 _STOPS_AT = re.compile(r"%s|:[^\W\d]")
 _STOPS_BEHIND = re.compile(r"(?:\?|%\(\w{1,63}\))\s{0,20}\Z")
@@ -177,6 +186,8 @@ class Protocol(BaseSession):
         error = error_of(fields, sql)
         if error.sqlstate == _SYNTAX_ERROR and _is_at_placeholder(error):
             error.add_note("parameters are written $1, $2 …, and their values given in that order")
+        elif _is_of_a_catalog(error):
+            error.add_note(_TWO_AT_ONCE)
         return error
 
     def lost_error(self, operation: Operation) -> Exception:
@@ -338,6 +349,13 @@ class Protocol(BaseSession):
             waiter = self.loop.create_future()
             self._writable.append(waiter)
             await waiter
+
+
+def _is_of_a_catalog(error: PostgresError) -> bool:
+    """Whether two sessions made the same table, type or extension, or replaced the same function."""
+    if error.sqlstate == _UNIQUE_VIOLATION:
+        return error.schema_name == "pg_catalog"
+    return error.sqlstate == _INTERNAL_ERROR and error.server_source_function in _OVERTAKEN
 
 
 def _is_at_placeholder(error: PostgresError) -> bool:

@@ -26,6 +26,11 @@ NAMES = [
     ("handle", "acquire", "handle.pool.acquire"),
     ("handle", "pipeline", "handle.pool.pipeline"),
     ("handle", "notifications", "connection.notifications"),
+    ("handle", "prepare", "handle.pool.acquire"),
+    ("handle", "set_type_codec", "`handle.pool.types.set_codec`"),
+    ("statement", "fetchval", "`fetch_value`"),
+    ("statement", "get_parameters", "`parameters`"),
+    ("statement", "executemany", "`connection.execute_many"),
 ]
 
 
@@ -33,7 +38,12 @@ NAMES = [
 def test_names_of_other_clients(postgres: Postgres, kind: str, name: str, instead: str) -> None:
     async def main() -> None:
         async with PgPool(postgres.dsn) as pool, await connect(postgres.dsn) as own, pool.acquire() as lent:
-            found: dict[str, list[Any]] = {"pool": [pool], "connection": [own, lent], "handle": [pool.get()]}
+            found: dict[str, list[Any]] = {
+                "pool": [pool],
+                "connection": [own, lent],
+                "handle": [pool.get()],
+                "statement": [await own.prepare("select 1")],
+            }
             for each in found[kind]:
                 with pytest.raises(
                     AttributeError, match=f"^{type(each).__name__} has no '{name}': .*{instead}"
@@ -64,6 +74,12 @@ def test_options_of_other_pools(option: str, ours: str) -> None:
 def test_a_pool_is_made_by_its_class() -> None:
     with pytest.raises(AttributeError, match=r"`PgPool\(dsn\)`"):
         _ = fastweb.postgres.create_pool
+
+
+def test_exceptions_are_where_the_rest_is() -> None:
+    with pytest.raises(AttributeError, match="in `errors`"):
+        _ = fastweb.postgres.exceptions
+    assert fastweb.postgres.errors.UniqueViolationError is fastweb.postgres.UniqueViolationError
 
 
 def test_an_answer_is_not_iterated_over(postgres: Postgres) -> None:

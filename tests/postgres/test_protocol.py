@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from fastweb.models import BaseModel
-from fastweb.postgres import PgPool
-from fastweb.postgres.errors import InterfaceError, PostgresSyntaxError
+from fastweb.postgres import PgPool, connect
+from fastweb.postgres.errors import InterfaceError, PostgresError, PostgresSyntaxError
 from tests.postgres.running import run
 from tests.postgres.servers import Postgres
 
@@ -132,3 +133,39 @@ def test_other_errors_have_no_note(postgres: Postgres, sql: str) -> None:
         assert not hasattr(found, "__notes__")
 
     each(postgres, lambda who: who.fetch(sql + " from from"), check)
+
+
+@pytest.mark.parametrize(
+    ("sql", "made", "sqlstate"),
+    [
+        ("create table if not exists twice (id int)", "table twice", "23505"),
+        ("create type twice as (id int)", "type twice", "23505"),
+        ("create or replace function twice() returns int return 2", "function twice", "XX000"),
+    ],
+)
+def test_what_two_sessions_make_at_once_is_told(
+    postgres: Postgres, sql: str, made: str, sqlstate: str
+) -> None:
+    """As two workers do, whose app makes its tables at start-up."""
+
+    async def main() -> None:
+        async with await connect(postgres.dsn) as first, await connect(postgres.dsn) as second:
+            if sqlstate == "XX000":
+                await first.execute(sql)
+            transaction = first.transaction()
+            await transaction.start()
+            await first.execute(sql)
+            late = asyncio.ensure_future(second.execute(sql))
+            waits = "select count(*) from pg_locks where not granted and pid = $1"
+            while not await first.fetch_value(waits, second.process_id):  # noqa: ASYNC110 - the server's
+                await asyncio.sleep(0.01)
+            await transaction.commit()
+            with pytest.raises(PostgresError) as raised:
+                await late
+            assert raised.value.sqlstate == sqlstate
+            [note] = raised.value.__notes__
+            assert "`fastweb run --startup module:function`" in note
+            assert "pg_advisory_xact_lock" in note
+            await first.execute(f"drop {made}")
+
+    run(main())
