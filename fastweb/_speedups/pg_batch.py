@@ -207,7 +207,7 @@ class BatchQueue(OperationQueue):
                 error.add_note(f"in row {self._batch_count + 1} of the arguments")
                 # Nothing was done yet: it may be asked again, by what the server says of the text today.
                 operation.stale = (
-                    isinstance(error, REFUSALS) and self._batch_count == 0 and not operation.fresh
+                    isinstance(error, REFUSALS) and self._batch_count == 0 and self._outdated(operation)
                 )
                 self._spoil(operation, error)
                 break

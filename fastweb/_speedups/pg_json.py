@@ -23,10 +23,17 @@ else:
 __all__ = ["JsonCodec"]
 
 
+#: Subclasses are what they are subclasses of, whatever their own `__str__` says.
+_PLAIN: Any = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
+
+
 def _parameter(value: Any) -> Any:
     """As `pg_codec.plain`, for what a user wants to be JSON: nothing becomes text by chance."""
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
+    for kind, plain in _PLAIN:
+        if isinstance(value, kind):
+            return plain(value)
     if hasattr(value, "keys"):
         return dict(value)
     raise TypeError(f"expected what JSON can hold, got {type(value).__name__}")

@@ -62,6 +62,7 @@ cdef class Operation:
     cdef public int wants
     cdef public int closes
     cdef public bint fresh
+    cdef public bint refused
     cdef public bint describing
     cdef public bint holding
     cdef public bint critical

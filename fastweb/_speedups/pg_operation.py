@@ -237,6 +237,8 @@ class Operation:
         self.closes = 0
         #: Its text was described for it: nothing that is known of it is old.
         self.fresh = False
+        #: Whether its arguments were refused, and it is asked anew for that.
+        self.refused = False
         #: It is at its first step, the description.
         self.describing = False
         #: Others wait for it to go on.

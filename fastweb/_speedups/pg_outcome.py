@@ -24,6 +24,7 @@ except ModuleNotFoundError:
 
 from fastweb._speedups.pg_batch import BatchQueue
 from fastweb._speedups.pg_operation import BATCH, BOUND, FIRST, PARSED, Description, Operation, Statement
+from fastweb._speedups.pg_queue import MADE, has_made
 from fastweb._speedups.pg_wire import WireError
 
 if cython.compiled:
@@ -109,12 +110,17 @@ class Outcomes(BatchQueue):
     def _learn(self, operation: Operation, last: cython.bint) -> object:
         """Make a description of what has come, and go on."""
         statement: Statement = operation.statement
-        description = self._description(statement.oids, statement.row_description, last or operation.internal)
+        # Its arguments were refused: types may have been altered since they were looked up.
+        anew: cython.bint = operation.refused and not last and has_made(statement.oids)
+        description: Description = None
+        if not anew:
+            last = last or operation.internal
+            description = self._description(statement.oids, statement.row_description, last)
         if description is None:
             oids = set(statement.oids)
             if statement.row_description:
                 oids.update(columns_of(statement.row_description, 0, len(statement.row_description))[1])
-            unknown = [oid for oid in oids if self.registry.codec(oid) is None]
+            unknown = [oid for oid in oids if self.registry.codec(oid) is None or (anew and oid >= MADE)]
             self.look_up(unknown, operation)
             return None
         statement.description = description
@@ -353,13 +359,16 @@ class Outcomes(BatchQueue):
         elif operation.stale:
             # What was done can be asked twice only where it changes nothing.
             again = error is not None or self.only_reads(operation.sql)
+            operation.refused = operation.kind == _BATCH
             self._drop_statement(statement)
         elif not statement.proven and not operation.describing and code is not None:
             again = code[:2] in ("42", "08") or code == "22P03"
+            operation.refused = code in _MISMATCHES
             self._drop_statement(statement)
-        elif code in _MISMATCHES and self._unbound and not operation.fresh and not operation.describing:
-            # The types of its parameters are those that were found when it was parsed.
-            again = True
+        elif code in _MISMATCHES and self._unbound and not operation.describing and self._outdated(operation):
+            # The types of its parameters are those that were found when it was parsed; or one of them was
+            # altered since it was looked up.
+            again = operation.refused = True
             self._drop_statement(statement)
         if operation.kind == _BATCH:
             again = again or operation.alone

@@ -20,6 +20,7 @@ cdef class OperationQueue(Frontend):
     cdef object _describe(self, Operation operation)
     cdef object _send(self, Operation operation)
     cdef bint _may_be_outdated(self, Operation operation, Description description) except? -1
+    cdef bint _outdated(self, Operation operation) except? -1
     cdef object _send_portal(self, Operation operation)
     cdef object _send_query(self, Operation operation)
     cdef object _sent(self, Operation operation)

@@ -71,6 +71,13 @@ _EARLY = cython.declare(cython.Py_ssize_t, 600)
 
 #: What codecs raise of a value that is none of their types'.
 REFUSALS = (TypeError, ValueError, OverflowError)
+#: The first oid of what a database has made (FirstNormalObjectId, src/include/access/transam.h).
+MADE = 16384
+
+
+def has_made(oids: tuple) -> bool:
+    """Whether one of these types is the database's own."""
+    return any(oid >= MADE for oid in oids)
 
 
 @cython.cclass
@@ -287,6 +294,7 @@ class OperationQueue(Frontend):
         evicted = self._evicted
         self._name(statement)
         try:
+            self.check(operation.sql)
             if operation.kind == _QUERY and len(operation.args) > 65535:
                 # The server would count them modulo 65536, and say so.
                 raise self.too_many(len(operation.args))
@@ -365,7 +373,7 @@ class OperationQueue(Frontend):
                 self._unparse(statement, False)
             if isinstance(error, REFUSALS) and self._may_be_outdated(operation, description):
                 self._drop_statement(statement)
-                operation.fresh = True
+                operation.fresh = operation.refused = True
                 operation.statement = None
                 self._start(operation)
                 return None
@@ -391,11 +399,22 @@ class OperationQueue(Frontend):
         """Whether arguments that were refused may fit what the server says of the text today: a column's type
         may have been changed since. It is asked before they are refused, once."""
         return (
-            not operation.fresh
-            and operation.kind != _BATCH
+            operation.kind != _BATCH
             and self.transaction_status != "E"
             and len(operation.args) == len(description.parameters)
+            and self._outdated(operation)
         )
+
+    @cython.cfunc
+    @cython.exceptval(-1)
+    def _outdated(self, operation: Operation) -> cython.bint:
+        """Whether what its arguments were refused by was not found for it: the statement's description, or
+        what a type is made of."""
+        if operation.refused:
+            return False
+        statement: Statement = operation.statement
+        description: Description = statement.description
+        return not operation.fresh or (description is not None and has_made(description.oids))
 
     @cython.cfunc
     def _send_portal(self, operation: Operation) -> object:
@@ -612,6 +631,14 @@ class OperationQueue(Frontend):
 
         Raises:
             TypeError: they are no rows.
+        """
+        raise NotImplementedError
+
+    def check(self, sql: str) -> None:
+        """Refuse a text that is not to be parsed.
+
+        Raises:
+            InterfaceError: what would come is no rows.
         """
         raise NotImplementedError
 

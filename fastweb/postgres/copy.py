@@ -31,6 +31,7 @@ from fastweb._speedups.pg_copy_binary import BINARY_TRAILER, BinaryReader, Binar
 from fastweb._speedups.pg_copy_csv import CsvReader, CsvRows
 from fastweb._speedups.pg_copy_text import TextReader, TextRows
 from fastweb._speedups.pg_operation import COPY, PREPARE, Description, Operation, Statement
+from fastweb._speedups.pg_queue import has_made
 from fastweb._speedups.pg_wire import WireError
 from fastweb.postgres.copy_source import Source, open_source, open_target
 from fastweb.postgres.copy_statement import (
@@ -45,7 +46,7 @@ from fastweb.postgres.copy_statement import (
     select_of,
     table_name,
 )
-from fastweb.postgres.errors import InterfaceError, ProtocolError
+from fastweb.postgres.errors import DatatypeMismatchError, InterfaceError, ProtocolError
 from fastweb.postgres.options import check_timeout
 
 if TYPE_CHECKING:
@@ -246,7 +247,14 @@ async def _copy_rows(
     if mapping is not None:
         encoder.keys = names
         encoder.exact = by_first
-    return await _send(connection, copy_in_statement(table, columns, format, options), source, encoder)
+    statement = copy_in_statement(table, columns, format, options)
+    try:
+        return await _send(connection, statement, source, encoder)
+    except (TypeError, ValueError, DatatypeMismatchError):
+        if has_made(tuple([codec.oid for codec in codecs])):
+            # One may have been altered since it was looked up.
+            connection.types.forget()
+        raise
 
 
 async def _send(connection: Connection, statement: str, source: Source, encoder: Any) -> int:

@@ -50,6 +50,8 @@ _TWO_AT_ONCE = (
 #: Parameters as other clients write them, which the server stops at, or behind: operators are in them.
 _STOPS_AT = re.compile(r"%s|:[^\W\d]")
 _STOPS_BEHIND = re.compile(r"(?:\?|%\(\w{1,63}\))\s{0,20}\Z")
+#: Of a COPY, that it is one from or to the client.
+_WITH_CLIENT = re.compile(r"\bstd(?:in|out)\b", re.IGNORECASE)
 
 
 class Protocol(BaseSession):
@@ -206,6 +208,11 @@ class Protocol(BaseSession):
     def wrong_count(self, sql: str, expected: int, got: int) -> Exception:
         have = "no arguments" if not expected else "1 argument" if expected == 1 else f"{expected} arguments"
         return InterfaceError(f"the statement takes {have}, and {got or 'none'} came: {sql}")
+
+    def check(self, sql: str) -> None:
+        # The server would wait for data, or send some, where answers to others stand.
+        if kind_of(sql) is Kind.COPY and _WITH_CLIENT.search(sql):
+            raise InterfaceError(f"COPY talks in its own way: use copy_in and copy_out: {sql:.200}")
 
     def too_many(self, got: int) -> Exception:
         return InterfaceError(

@@ -222,6 +222,8 @@ class TypeRegistry:
         self._users: dict[tuple[str | None, str], Callable[[int, str], Codec]] = {}
         self._codecs: dict[int, Codec] = {}
         self._built_in: dict[int, Codec] = {}
+        #: What the catalog has told.
+        self._found: dict[int, _Known] = {}
         self._begin()
 
     def codec(self, oid: int) -> Codec | None:
@@ -258,6 +260,10 @@ class TypeRegistry:
         for row in rows:
             found = _known_of(row)
             known[found.oid] = found
+        if any(self._found.get(oid, found) != found for oid, found in known.items()):
+            # One was altered, and others may be made of it.
+            self.forget()
+        self._found.update(known)
         for oid in known:
             self._build(oid, known, 0)
         for oid in asked:
@@ -267,6 +273,7 @@ class TypeRegistry:
     def forget(self) -> None:
         """Look all types of this database up again: they have changed."""
         self._codecs = dict(self._built_in)
+        self._found.clear()
         self.version += 1
 
     def set_codec(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from fastweb.postgres import Connection, connect
+from fastweb.postgres import Connection, Record, Rollback, connect
 from fastweb.postgres.connection import Shared
 from fastweb.postgres.errors import (
     AdminShutdownError,
@@ -348,6 +348,75 @@ def test_a_type_that_is_made_again(postgres: Postgres) -> None:
             assert await c.fetch("select * from feelings") == [("glad", ["glad", None])]
         finally:
             await c.execute("drop table feelings; drop type core_feeling")
+
+    run(postgres.dsn, main)
+
+
+def test_arguments_of_a_type_that_was_altered(postgres: Postgres) -> None:
+    """They are refused by what the type is made of today, in whatever way they are sent."""
+
+    async def main() -> None:
+        shared = Shared()
+        c, d = [await connect(postgres.dsn, shared=shared) for _ in range(2)]
+        insert = "insert into bends values ($1)"
+        async with c, d:
+            await c.execute("create type bend as (a int); create table bends (b bend)")
+            await c.execute("create type bent as (bends bend[], m int)")
+            try:
+                for each in (c, d):
+                    await each.execute(insert, (1,))
+                    assert await each.fetch_value("select $1::bent", ([(1,)], 2)) == ([(1,)], 2)
+                    await each.execute_many(insert, [(Record(a=1),)])
+                await c.execute("alter type bend add attribute b text")
+                for each in (d, c):
+                    # Refused here; as a part of another's; and in a text that is asked for the first time.
+                    await each.execute(insert, (2, "x"))
+                    assert await each.fetch_value("select $1::bent", ([(2, "x")], 3)) == ([(2, "x")], 3)
+                await c.execute("alter type bend rename attribute b to c")
+                assert dict(await d.fetch_value("select $1::bend", {"a": 1, "c": "x"})) == {"a": 1, "c": "x"}
+                await c.execute("alter type bend drop attribute c")
+                for each in (d, c):
+                    # Refused by the server.
+                    await each.execute(insert, (3,))
+                await c.execute("alter type bend add attribute c date")
+                await d.execute_many(insert, [((4, None),), ((5, date(2024, 1, 1)),)])
+                await c.execute("alter type bend drop attribute c")
+                await c.execute_many(insert, [((6,),), ((7,),)])
+                async with d.transaction():
+                    await d.execute("alter type bend add attribute c text")
+                    rows = d.iterate("select $1::bend", (8, "y"))
+                    assert [row[0] async for row in rows] == [(8, "y")]
+                    raise Rollback
+                version = c.types.version
+                for _ in range(3):
+                    with pytest.raises(ValueError, match=r"\$1 \(bend\): expected 1 values for bend, got 2"):
+                        await c.fetch_value("select $1::bend", (9, "z"))
+                # What is wrong for good makes nobody forget anything.
+                assert c.types.version <= version + 1
+                assert await c.fetch("select (b).a from bends where (b).a between 3 and 7") == [
+                    *[(3,), (3,), (4,), (5,), (6,), (7,)]
+                ]
+            finally:
+                await c.execute("drop table bends; drop type bent, bend")
+
+    run_with(main())
+
+
+@pytest.mark.parametrize("sql", ["copy nothing from stdin", "/* a */ COPY (SELECT 1) TO STDOUT"])
+def test_copy_is_no_statement_that_has_rows(postgres: Postgres, sql: str) -> None:
+    async def main(c: Connection) -> None:
+        await c.execute("create temp table nothing (n int)")
+        for ask in (c.fetch, c.fetch_one, c.fetch_value, c.fetch_json, c.exec):
+            with pytest.raises(InterfaceError, match="use copy_in and copy_out"):
+                await ask(sql)
+        with pytest.raises(InterfaceError, match="use copy_in and copy_out"):
+            await c.prepare(sql)
+        with pytest.raises(InterfaceError, match="use copy_in and copy_out"):
+            await c.execute_many(sql, [()])
+        async with c.transaction():
+            with pytest.raises(InterfaceError, match="use copy_in and copy_out"):
+                await c.iterate(sql).fetch(1)
+        assert await c.fetch_value("select 'stdin'") == "stdin"
 
     run(postgres.dsn, main)
 

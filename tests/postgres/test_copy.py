@@ -19,6 +19,7 @@ import uvloop
 from fastweb.postgres.connection import Connection, connect
 from fastweb.postgres.errors import (
     BadCopyFileFormatError,
+    DatatypeMismatchError,
     DivisionByZeroError,
     InterfaceError,
     InvalidTextRepresentationError,
@@ -264,6 +265,28 @@ def test_what_fails(on: Any) -> None:
         with pytest.raises(KeyError):
             await connection.copy_out("SELECT generate_series(1, 99999)", refuse)
         assert await connection.fetch_value("SELECT 1") == 1
+
+    on(main)
+
+
+def test_rows_of_a_type_that_was_altered(on: Any) -> None:
+    """It is an error once."""
+
+    async def main(connection: Connection) -> None:
+        await connection.execute("create type turn as (a int); create table turns (t turn)")
+        try:
+            assert await connection.copy_in("turns", [((1,),)]) == 1
+            await connection.execute("alter type turn add attribute b text")
+            with pytest.raises(ValueError, match="expected 1 values for turn, got 2"):
+                await connection.copy_in("turns", [((2, "x"),)])
+            assert await connection.copy_in("turns", [((2, "x"),)]) == 1
+            await connection.execute("alter type turn drop attribute b")
+            with pytest.raises(DatatypeMismatchError):
+                await connection.copy_in("turns", [((3, "y"),)])
+            assert await connection.copy_in("turns", [((3,),)]) == 1
+            assert await connection.fetch("select (t).a from turns") == [(1,), (2,), (3,)]
+        finally:
+            await connection.execute("drop table turns; drop type turn")
 
     on(main)
 
