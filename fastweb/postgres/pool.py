@@ -70,6 +70,11 @@ P = ParamSpec("P")
 #: The running loop, or None.
 _running_loop = asyncio._get_running_loop
 
+_CLOSED = (
+    "the pool is closed: `await pool.open()` or `async with pool` opens it again; an app opens and closes its"
+    " pools by itself"
+)
+
 #: In a child, what its parent's pools had: closing any of it would be felt by the parent, which shares the
 #: sockets and what waits for them.
 _of_parents: list[object] = []
@@ -552,7 +557,7 @@ class PgPool:
             )
         supply = self._supply
         if supply.state >= CLOSING:
-            raise PoolClosedError("the pool is closed")
+            raise PoolClosedError(_CLOSED if supply.state == CLOSED else "the pool is being closed")
         if supply.loop is loop:
             return
         if supply.loop is not None:

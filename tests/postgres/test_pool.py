@@ -943,7 +943,7 @@ def test_close_waits_for_those_who_have_a_connection(postgres: Postgres) -> None
                 closing = asyncio.create_task(pool.close())
                 await until(lambda: pool.is_closed)
                 assert not closing.done()
-                with pytest.raises(PoolClosedError):
+                with pytest.raises(PoolClosedError, match=r"^the pool is being closed$"):
                     await pool.fetch("SELECT 1")
                 with pytest.raises(PoolClosedError):
                     async with pool.acquire():
@@ -952,7 +952,7 @@ def test_close_waits_for_those_who_have_a_connection(postgres: Postgres) -> None
             assert await slow == 1
             assert not closing.done()
         await closing
-        with pytest.raises(PoolClosedError):
+        with pytest.raises(PoolClosedError, match=r"^the pool is closed: `await pool.open\(\)`"):
             await pool.fetch("SELECT 1")
         await pool.close()
         # It may be opened again.
