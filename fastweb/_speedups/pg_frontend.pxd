@@ -31,6 +31,7 @@ cdef class Frontend:
     cdef list _firsts
     cdef public object fatal
     cdef public bint writing_paused
+    cdef public int untold
     cdef readonly double now
     cdef readonly long long served
     cdef readonly dict statements

@@ -112,6 +112,8 @@ class Frontend:
         self.fatal: Any = None
         #: The transport has more to write than it should.
         self.writing_paused = False
+        #: Listeners that are to be called in the loop's next turn: whoever waits for an answer goes on later.
+        self.untold = 0
         #: The loop's time when something came last.
         self.now = 0.0
         #: How many operations have been done.

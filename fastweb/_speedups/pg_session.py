@@ -155,7 +155,7 @@ class BaseSession(Outcomes):
                 for each in ended:
                     at += 1
                     operation: Operation = each
-                    operation.wake(True)
+                    operation.wake(self.untold == 0)
             except BaseException:
                 # The loop is about to stop, KeyboardInterrupt say: the others are to be told all the same.
                 for each in [*ended[at:], *self._ended]:

@@ -565,8 +565,15 @@ class Connection:
         return protocol.loop.time() - protocol.in_flight[0].started if protocol.in_flight else 0.0
 
     async def cancel(self) -> None:
-        """Ask the server to end what it does now: a CancelRequest, on a connection of its own."""
-        await _send_cancel(self.session)
+        """Ask the server to end what it does now: a CancelRequest, on a connection of its own.
+
+        Raises:
+            ConnectError, TimeoutError: the server could not be reached.
+            UnsupportedServerFeatureError: it has given no key to cancel by.
+            InterfaceError: the connection was given back to its pool.
+        """
+        if self.protocol.lost is None:
+            await _send_cancel(self.session)
 
     async def drain(self) -> None:
         """Wait until all that was asked is answered, whoever waits for it."""

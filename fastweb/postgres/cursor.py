@@ -12,6 +12,7 @@ Source: "Protocol Flow", "Extended Query", of PostgreSQL's manual.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -105,10 +106,13 @@ class Cursor(Generic[T]):
     ) -> None:
         if error is None:
             await self.close()
-        elif self._open_in_working_transaction():
-            # Whoever was cancelled waits for nothing more; what follows on this connection is behind it.
-            self._submit(Operation(self._connection.protocol, CLOSE_PORTAL, self._sql))
-            self._ended = True
+            return
+        # Whoever was cancelled waits for nothing more; what follows on this connection is behind it. One that
+        # was given back meanwhile has closed it.
+        with contextlib.suppress(InterfaceError):
+            if self._open_in_working_transaction():
+                self._submit(Operation(self._connection.protocol, CLOSE_PORTAL, self._sql))
+                self._ended = True
 
     async def fetch(self, count: int) -> list[T]:
         """The next rows, fewer at the end.
@@ -185,7 +189,8 @@ class Cursor(Generic[T]):
             operation = Operation(protocol, FETCH_PORTAL, self._sql, (), sink)
             operation.columns = self._columns
         else:
-            if protocol.transaction_status == "I" and not protocol.first and not protocol.in_flight:
+            is_idle = protocol.transaction_status == "I" and not protocol.first and not protocol.in_flight
+            if is_idle and protocol.lost is None:
                 raise InterfaceError(
                     "a cursor lives in a transaction: `async with connection.transaction():` around it"
                 )

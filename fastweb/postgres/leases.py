@@ -42,6 +42,11 @@ class PooledConnection(Connection):
     #: Has lent it.
     lease: Lease
 
+    def __repr__(self) -> str:
+        if self.protocol is _GIVEN_BACK:
+            return f"<PooledConnection to {self.session.address}, given back>"
+        return super().__repr__()
+
     def give_back(self) -> bool:
         """Be of no use any more; whether somebody was to be notified."""
         protocol = self.protocol

@@ -47,13 +47,16 @@ class Listeners:
             raise InterfaceError(f"a channel's name has at most {MOST_OF_A_NAME} bytes: {channel!r:.100}")
         self._connection.protocol.notification_listener = self._notified
         listeners = self.of_channels.setdefault(channel, [])
-        listeners.append(callback)
-        if len(listeners) == 1:
-            try:
-                await self._connection.execute(f"LISTEN {_quoted(channel)}")
-            except BaseException:
+        is_new = callback not in listeners
+        if is_new:
+            listeners.append(callback)
+        try:
+            # Whoever else listens there: his LISTEN may have been undone with its transaction, or may be.
+            await self._connection.execute(f"LISTEN {_quoted(channel)}")
+        except BaseException:
+            if is_new:
                 self._forget(channel, callback)
-                raise
+            raise
 
     async def unlisten(self, channel: str, callback: Listener | None) -> None:
         """See `Connection.unlisten`."""

@@ -477,10 +477,12 @@ class PgPool:
         """Give a connection back that was got by `await pool.acquire()`. A second time does nothing.
 
         Raises:
-            InterfaceError: it is of no pool.
+            InterfaceError: it is of no pool, or of another.
         """
         if not isinstance(connection, PooledConnection):
             raise InterfaceError("this connection is of no pool: close it")
+        if connection.lease.desk is not self._desk:
+            raise InterfaceError("this connection is of another pool: give it back to that")
         connection.lease.release()
 
     def pipeline(self, *, atomic: bool = False) -> Pipeline:

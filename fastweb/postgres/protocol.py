@@ -11,6 +11,7 @@ does, ends every wait with a `ConnectionLostError` of one line.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -37,6 +38,11 @@ __all__ = ["Protocol"]
 
 #: Seconds after which a statement that still runs is cancelled once more; twice as many after the next.
 CANCEL_AGAIN = 0.5
+#: Seconds that the server may take to end what nobody waits for any more. Then it, or the network, is taken
+#: for gone: what stands behind, a ROLLBACK say, would wait for as long as TCP does, which is hours.
+ENDS_WITHIN = 10.0
+#: Seconds that `close` waits for a CancelRequest that is on its way.
+CANCEL_WITHIN = 2.0
 _SYNTAX_ERROR = "42601"
 _UNIQUE_VIOLATION = "23505"
 _INTERNAL_ERROR = "XX000"
@@ -96,7 +102,8 @@ class Protocol(BaseSession):
         self._drained: list[asyncio.Future[None]] = []
         self._writable: list[asyncio.Future[None]] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self._cancelling = False
+        #: Cancels what nobody waits for any more.
+        self._canceller: asyncio.Task[None] | None = None
 
     # What asyncio calls; `data_received` is the session's.
 
@@ -160,6 +167,12 @@ class Protocol(BaseSession):
             self.lose(ConnectionLostError(self._why(None)))
         self.transport.abort()
 
+    def give_up(self, why: str) -> None:
+        """Close at once, for a server that is silent."""
+        if self.lost is None:
+            self.lose(ConnectionLostError(f"{self.address} {why}: the connection was closed"))
+            self.transport.abort()
+
     def hang_up(self) -> None:
         """Close politely, and wait for nothing: Terminate, Byte1('X'), Int32(4)."""
         if not self.closing:
@@ -169,8 +182,21 @@ class Protocol(BaseSession):
                 self.transport.write(b"X\x00\x00\x00\x04")
             self.transport.close()
 
-    async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as everywhere
-        """Close politely. Whoever waits gets a ConnectionLostError."""
+    async def close(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - as everywhere
+        *,
+        cancel: bool = False,
+    ) -> None:
+        """Close politely. Whoever waits gets a ConnectionLostError.
+
+        Arguments:
+            cancel: whether the server is to end what it does: it sees that the connection is closed when it
+                has done that.
+        """
+        canceller = self._canceller
+        if cancel and canceller is None and self.in_flight and self.send_cancel is not None:
+            canceller = self._canceller = self.loop.create_task(self._cancel_once(self.send_cancel))
         self.hang_up()
         try:
             async with asyncio.timeout(timeout):
@@ -178,6 +204,9 @@ class Protocol(BaseSession):
         finally:
             if not self.closed.done():
                 self.transport.abort()
+        if canceller is not None:
+            # A loop that ends now would take the CancelRequest with it.
+            await asyncio.wait((canceller,), timeout=CANCEL_WITHIN)
 
     # What the session calls.
 
@@ -280,58 +309,77 @@ class Protocol(BaseSession):
         notice = notice_of(fields)
         self.notices.append(notice)
         if self.notice_listener is not None:
-            self.loop.call_soon(self.notice_listener, notice)
+            self._tell(self.notice_listener, notice)
 
     def notified(self, process_id: int, channel: str, payload: str) -> None:
         if self.notification_listener is not None:
-            self.loop.call_soon(self.notification_listener, process_id, channel, payload)
+            self._tell(self.notification_listener, process_id, channel, payload)
 
     def parameter_changed(self, name: str) -> None:
         if self.parameter_listener is not None:
-            self.loop.call_soon(self.parameter_listener, name, self.parameters[name])
+            self._tell(self.parameter_listener, name, self.parameters[name])
+
+    def _tell(self, listener: Callable[..., object], *args: object) -> None:
+        """Call a listener in the loop's next turn, before the Task goes on whose statement brought this."""
+        self.untold += 1
+        self.loop.call_soon(self._tell_now, listener, args)
+
+    def _tell_now(self, listener: Callable[..., object], args: tuple[object, ...]) -> None:
+        self.untold -= 1
+        listener(*args)
 
     # Those whom nobody waits for.
 
     def abandoned(self, operation: Operation) -> None:
         if (
             self.shared
-            or self._cancelling
+            or self._canceller is not None
             or self.send_cancel is None
             or not all(each.dropped or each.internal for each in self.in_flight)
         ):
             return
-        self._cancelling = True
         # What comes behind must not be hit: it waits until the server has done with this.
         self.hold()
-        task = self.loop.create_task(self._cancel(self.send_cancel))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self._canceller = self.loop.create_task(self._cancel(self.send_cancel))
 
     async def _cancel(self, send: Callable[[], Awaitable[None]]) -> None:
-        pause = CANCEL_AGAIN
         try:
-            while self.in_flight and self.lost is None:
-                if self.is_beginning:
-                    await self._next_drained()
-                    continue
-                await send()
-                # A server that has not begun with the statement yet takes no notice.
-                try:
-                    async with asyncio.timeout(pause):
-                        await self.drained_all()
-                except TimeoutError:
-                    pause *= 2
-        except (OSError, TimeoutError, InterfaceError):
-            # The answer is drained all the same.
+            async with asyncio.timeout(ENDS_WITHIN):
+                await self._cancel_until_done(send)
+        except TimeoutError:
+            self.give_up(f"has not ended a statement that was cancelled {ENDS_WITHIN:g} s ago")
+        except InterfaceError:
+            # It has given no key to cancel by: the answer is waited for.
             pass
         except ProtocolError as error:
             # Late, it would end what comes next.
             self.broken(error)
         finally:
             await self.drained_all()
-            self._cancelling = False
+            self._canceller = None
             if self.lost is None:
                 self.unhold()
+
+    @staticmethod
+    async def _cancel_once(send: Callable[[], Awaitable[None]]) -> None:
+        with contextlib.suppress(OSError, InterfaceError, ProtocolError):
+            await send()
+
+    async def _cancel_until_done(self, send: Callable[[], Awaitable[None]]) -> None:
+        pause = CANCEL_AGAIN
+        while self.in_flight and self.lost is None:
+            if self.is_beginning:
+                await self._next_drained()
+                continue
+            # Where it does not come through, the statement may still end by itself.
+            with contextlib.suppress(OSError):
+                await send()
+            # A server that has not begun with the statement yet takes no notice.
+            try:
+                async with asyncio.timeout(pause):
+                    await self.drained_all()
+            except TimeoutError:
+                pause *= 2
 
     async def drained_all(self) -> None:
         """Wait until the server has answered all that was sent."""

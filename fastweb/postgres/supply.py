@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastweb.postgres.backoff import Backoff
 from fastweb.postgres.connection import Connection, Shared
-from fastweb.postgres.errors import InterfaceError
+from fastweb.postgres.errors import ConnectError, InterfaceError
 from fastweb.postgres.options import Options
 from fastweb.postgres.slots import Slot
 from fastweb.postgres.types import TypeRegistry
@@ -115,7 +115,7 @@ class Supply:
         for slot in slots:
             slot.discard()
         self.ended += len(slots)
-        connections = [slot.connection.close(timeout=5.0) for slot in slots]
+        connections = [slot.session.close(5.0, cancel=True) for slot in slots]
         await asyncio.gather(*opening, *connections, return_exceptions=True)
 
     def grow(self) -> None:
@@ -147,12 +147,17 @@ class Supply:
             connection = await self._connect(self.options, self.shared)
             if self._setup is not None:
                 await self._setup(connection)
+            _check(connection)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
             opening.discard(task)
-            if opening is self.opening and not isinstance(error, asyncio.CancelledError):
-                self._not_opened(error)
+            if opening is self.opening and self.state <= CLOSING:
+                if isinstance(error, asyncio.CancelledError):
+                    # By somebody else than `close`: who waits for a connection was not cancelled.
+                    self._not_opened(ConnectError("the opening of a connection was cancelled"))
+                else:
+                    self._not_opened(error)
             if not isinstance(error, Exception):
                 raise
         else:
@@ -268,6 +273,15 @@ class Supply:
         self._reset = None
         for slot in self.desk.free:
             slot.session.reset()
+
+
+def _check(connection: Connection) -> None:
+    """Whether a connection that was set up can be lent."""
+    if connection.is_closed:
+        lost = connection.protocol.lost
+        raise type(lost)(*lost.args)
+    if connection.in_transaction:
+        raise InterfaceError("the pool's setup has left a transaction open: end it there")
 
 
 def _is_final(error: BaseException) -> bool:

@@ -24,7 +24,8 @@ to. So it is answered at once, which is what the Flush is for, and until then no
 
 COMMIT and ROLLBACK are not cancelled with the task that waits for them: no CancelRequest goes out, the
 server answers, and the task gets its CancelledError at once. If the connection is lost between COMMIT and
-its answer nobody knows what has happened: `CommitUnknownError`.
+its answer nobody knows what has happened: `CommitUnknownError`. A `command_timeout` holds for them, too: then
+the connection is closed.
 
 Source: "Transactions" and "SAVEPOINT" of PostgreSQL's manual; "Protocol Flow", "Extended Query", for what a
 Sync ends.
@@ -154,8 +155,9 @@ class Transaction:
             return False
         try:
             await self._rollback()
-        except ConnectionLostError:
-            # Gone with its connection, it is undone.
+        except (ConnectionLostError, InterfaceError):
+            # Gone with its connection, it is undone; or given back with it, where an asynchronous generator is
+            # closed behind the block that has lent the connection: the pool rolls back.
             pass
         except PostgresError as failure:
             if error is None or meant:
@@ -348,8 +350,16 @@ class Transaction:
         operation = Operation(protocol, SIMPLE, sql)
         protocol.submit(operation)
         waiter = protocol.loop.create_future()
+        seconds = self._connection.options.command_timeout
+        timer = None
+        if seconds is not None:
+            # It cannot be asked again, and nothing can be done behind it.
+            why = f"has not answered {sql} in {seconds:g} s"
+            timer = protocol.loop.call_later(seconds, protocol.give_up, why)
 
         def ended(_operation: Operation) -> None:
+            if timer is not None:
+                timer.cancel()
             # Given back meanwhile, it has forgotten: what is to go out first there is somebody else's.
             if not self._savepoint and self._connection.protocol is protocol:
                 self._forget()

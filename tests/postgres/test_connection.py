@@ -19,6 +19,7 @@ from fastweb.postgres.errors import (
     AdminShutdownError,
     ConnectionLostError,
     DatatypeMismatchError,
+    InFailedSQLTransactionError,
     InterfaceError,
     PostgresError,
     PostgresSyntaxError,
@@ -26,6 +27,7 @@ from fastweb.postgres.errors import (
     UndefinedTableError,
     UniqueViolationError,
 )
+from fastweb.postgres.transaction import Rollback
 from tests.postgres.proxy import proxy
 from tests.postgres.running import PATIENCE, Gate, until
 from tests.postgres.running import run as run_with
@@ -695,6 +697,43 @@ def test_listening(postgres: Postgres) -> None:
     run(postgres.dsn, main)
 
 
+def test_listening_again(postgres: Postgres) -> None:
+    """What was undone with a transaction is done again by whoever listens next; a function is called once."""
+
+    async def main(c: Connection) -> None:
+        heard: list[str] = []
+
+        def first(*told: Any) -> None:
+            heard.append(f"first {told[3]}")
+
+        def second(*told: Any) -> None:
+            heard.append(f"second {told[3]}")
+
+        async with c.transaction():
+            await c.listen("x", first)
+            raise Rollback
+        await c.notify("x", "unheard")
+        assert heard == []
+        await c.listen("x", second)
+        await c.listen("x", second)
+        await c.notify("x", "1")
+        assert heard == ["first 1", "second 1"]
+        await c.unlisten("x", second)
+        await c.notify("x", "2")
+        assert heard[2:] == ["first 2"]
+        # A LISTEN that fails is nobody else's.
+        with pytest.raises(InFailedSQLTransactionError):
+            async with c.transaction():
+                with pytest.raises(PostgresSyntaxError):
+                    await c.execute("nonsense")
+                with pytest.raises(InFailedSQLTransactionError):
+                    await c.listen("x", first)
+        await c.notify("x", "3")
+        assert heard[3:] == ["first 3"]
+
+    run(postgres.dsn, main)
+
+
 def test_a_listener_is_a_function_and_a_channel_no_longer_than_is_kept(postgres: Postgres) -> None:
     async def main(c: Connection) -> None:
         wrong: Any = None
@@ -823,18 +862,25 @@ def test_a_message_beyond_message_size_names_the_option(postgres: Postgres) -> N
     run(postgres.dsn, main, message_size=65536)
 
 
-def test_notices_and_parameters(postgres: Postgres) -> None:
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_notices_and_parameters(postgres: Postgres, loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """A listener has heard what a statement brought before its Task goes on."""
+
     async def main(c: Connection) -> None:
         told: list[str | None] = []
         c.add_notice_listener(lambda _connection, notice: told.append(notice.message))
         await c.execute("do $$ begin raise notice 'by the way'; end $$")
-        await asyncio.sleep(0)
         assert told == ["by the way"]
         assert [notice.message for notice in c.protocol.notices] == ["by the way"]
+        heard: list[str] = []
+        await c.listen("news", lambda *of: heard.append(of[-1]))
+        for number in range(20):
+            await c.notify("news", str(number))
+            assert heard[-1] == str(number)
         await c.execute("set timezone to 'Asia/Tokyo'")
         assert c.parameters["TimeZone"] == "Asia/Tokyo"
 
-    run(postgres.dsn, main)
+    run(postgres.dsn, main, loop)
 
 
 def test_a_result_that_is_large(postgres: Postgres) -> None:

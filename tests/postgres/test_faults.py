@@ -243,6 +243,33 @@ def test_the_network_stops(postgres: Postgres) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("silent", ["before the statement", "before COMMIT"])
+def test_the_network_stops_in_a_transaction(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    """Its end does not wait for as long as TCP does: for a ROLLBACK behind a statement that nobody waits for
+    any more there is a limit, and for COMMIT the `command_timeout`."""
+    monkeypatch.setattr("fastweb.postgres.protocol.ENDS_WITHIN", 0.3)
+
+    async def main() -> None:
+        commits = silent == "before COMMIT"
+        async with proxy(postgres) as between:
+            connection = await connect(between.dsn, command_timeout=0.3 if commits else None)
+            with pytest.raises(e.CommitUnknownError if commits else TimeoutError):
+                async with connection.transaction():
+                    await connection.fetch_value("select 1", timeout=60)
+                    between.stop()
+                    if not commits:
+                        await connection.fetch_value("select 2", timeout=0.05)
+            assert connection.is_closed
+            says = "not answered COMMIT in 0.3 s" if commits else "not ended a statement that was cancelled"
+            with pytest.raises(e.ConnectionLostError, match=says):
+                await connection.fetch_value("select 3")
+            await connection.close()
+
+    run(main())
+
+
 def test_a_slow_network(postgres: Postgres) -> None:
     async def main() -> None:
         async with proxy(postgres) as between, PgPool(between.dsn, 1, 4) as pool:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -506,6 +506,65 @@ def test_listeners_go_with_their_borrower(postgres: Postgres) -> None:
                 for each in (one, two):
                     assert await each.fetch_value("SELECT count(*) FROM pg_listening_channels()") == 0
         assert heard == ["one"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["transaction", "cursor"])
+def test_a_generator_that_outlives_its_connection(
+    postgres: Postgres, run_on: Callable[[Coroutine[Any, Any, Any]], Any], how: str
+) -> None:
+    """The loop closes an asynchronous generator behind the block that has lent it the connection: the pool
+    has rolled back by then, and there is nothing to complain of."""
+
+    async def main() -> None:
+        told: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+        ended = asyncio.Event()
+
+        async def rows(connection: Connection) -> AsyncIterator[Any]:
+            try:
+                async with connection.transaction():
+                    if how == "cursor":
+                        async with connection.iterate("SELECT generate_series(1, 9)") as cursor:
+                            yield await cursor.fetch_one()
+                    else:
+                        yield await connection.fetch("SELECT 1")
+            finally:
+                ended.set()
+
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            with pytest.raises(DivisionByZeroError):
+                async with pool.acquire() as connection:
+                    async for _ in rows(connection):
+                        raise DivisionByZeroError("by the reader")
+            gc.collect()
+            await ended.wait()
+            async with pool.acquire() as connection:
+                assert not connection.in_transaction
+        gc.collect()
+        await asyncio.sleep(0)
+        assert told == []
+
+    run_on(main())
+
+
+def test_what_was_given_back_is_another_s(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool, PgPool(postgres.dsn, 0, 1) as other:
+            connection = await pool.acquire()
+            with pytest.raises(InterfaceError, match="of another pool"):
+                await other.release(connection)
+            assert await connection.fetch_value("SELECT 1") == 1
+            await pool.release(connection)
+            assert repr(connection).endswith(", given back>")
+            with Gate(postgres) as gate:
+                waits = asyncio.ensure_future(pool.fetch_value(f"SELECT 1 FROM {gate.sql}"))
+                await gate.reached()
+                with pytest.raises(InterfaceError, match="given back"):
+                    await connection.cancel()
+                gate.open()
+                assert await waits == 1
 
     run(main())
 
@@ -1002,6 +1061,59 @@ def test_a_connection_that_is_old_is_replaced(postgres: Postgres) -> None:
             while await pool.fetch_value("SELECT pg_backend_pid()") == first:
                 pass
             assert pool.stats().lost == 0
+
+    run(main())
+
+
+def test_a_pool_that_is_closed_in_haste_leaves_the_server_nothing_to_do(postgres: Postgres) -> None:
+    """A server sees that its client is gone when it has done what it was asked."""
+
+    async def main() -> None:
+        pool = PgPool(postgres.dsn, 1, 2)
+        with Gate(postgres) as gate:
+            waits = asyncio.ensure_future(pool.fetch(f"select {gate.sql}"))
+            await gate.reached()
+            await pool.close(timeout=0)
+            with pytest.raises(ConnectionLostError):
+                await waits
+            await until(lambda: gate.waiting() == 0, "the statement goes on")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("leaves", "error", "text"),
+    [
+        ("closed", ConnectionLostError, "was closed"),
+        ("begun", InterfaceError, "setup has left a transaction open"),
+        ("cancelled", ConnectError, "was cancelled"),
+    ],
+)
+def test_setup_leaves_what_cannot_be_lent(
+    postgres: Postgres, leaves: str, error: type[Exception], text: str
+) -> None:
+    """Whoever waits is told, and the next one gets a connection: the pool has its place back."""
+
+    async def main() -> None:
+        calls = 0
+
+        async def setup(connection: Connection) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > 1:
+                return
+            if leaves == "closed":
+                await connection.close()
+            elif leaves == "begun":
+                await connection.execute("BEGIN")
+            else:
+                raise asyncio.CancelledError
+
+        pool = PgPool(postgres.dsn, 0, 1, setup=setup)
+        with pytest.raises(error, match=text):
+            await pool.fetch_value("SELECT 1")
+        assert await pool.fetch_value("SELECT 1") == 1
+        await pool.close()
 
     run(main())
 
