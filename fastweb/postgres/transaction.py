@@ -156,8 +156,8 @@ class Transaction:
         try:
             await self._rollback()
         except (ConnectionLostError, InterfaceError):
-            # Gone with its connection, it is undone; or given back with it, where an asynchronous generator is
-            # closed behind the block that has lent the connection: the pool rolls back.
+            # Gone with its connection, it is undone; or given back with it, as where an asynchronous
+            # generator is closed behind the block that has lent the connection: the pool rolls back.
             pass
         except PostgresError as failure:
             if error is None or meant:

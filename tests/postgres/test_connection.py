@@ -27,7 +27,6 @@ from fastweb.postgres.errors import (
     UndefinedTableError,
     UniqueViolationError,
 )
-from fastweb.postgres.transaction import Rollback
 from tests.postgres.proxy import proxy
 from tests.postgres.running import PATIENCE, Gate, until
 from tests.postgres.running import run as run_with
