@@ -15,6 +15,9 @@ thread, which sleeps meanwhile: the statement runs on the loop in either case (`
 Inside `pg.transaction()` the handle's statements go to the transaction's connection: those of the same task,
 and of tasks and threads that were started within. It is a context variable that says so, so another task that
 has the same handle is not in the transaction.
+
+A test has a handle of one connection, `Handle(pool, connection)`, take the place of the app's: what the
+endpoints do, of either kind, is in that connection's transaction then, and undone with it.
 """
 
 from __future__ import annotations
@@ -60,15 +63,17 @@ class Handle:
 
     Arguments:
         pool: whose connections it borrows.
+        connection: all statements go to this one, of the same pool, instead: see the module.
 
     Raises:
         InterfaceError: (every method, in a thread) there is no event loop that could run the statement.
     """
 
-    __slots__ = ("__weakref__", "pool")
+    __slots__ = ("__weakref__", "_connection", "pool")
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, connection: Any = None) -> None:
         self.pool = pool
+        self._connection = connection
 
     if not TYPE_CHECKING:
 
@@ -149,9 +154,8 @@ class Handle:
 
     def run(self, *args: Any, **options: Any) -> Any:
         """Run a function in a transaction, again where it could not be serialized: `PgPool.run`."""
-        if not self._is_here():
-            return self._wait("run", args, options)
-        return self.pool.run(*args, **options)
+        run = self.pool.run if self._connection is None else self._run_within
+        return run(*args, **options) if self._is_here() else self._call(partial(run, *args, **options))
 
     # What is behind it
 
@@ -160,19 +164,26 @@ class Handle:
         return self.pool.is_here() or _running_loop() is not None
 
     def _source(self) -> Any:
-        """The transaction's connection, where one is open; else the pool."""
+        """The transaction's connection, where one is open; else the one that this is of, or the pool."""
         scope = _scope.get()
         while scope is not None:
             if scope.handle is self and scope.connection is not None:
                 return scope.connection
             scope = scope.outer
-        return self.pool
+        return self.pool if self._connection is None else self._connection
+
+    async def _run_within(
+        self, function: Callable[[Any], Awaitable[Any]], *, retry: Any = None, **options: Any
+    ) -> Any:
+        """`run` on the connection that this is of: in a savepoint, where it is in a transaction, which no
+        other run would help."""
+        async with self._connection.transaction(**options):
+            return await function(self._connection)
 
     def _wait(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """In a thread: have the loop do it."""
-        source = self.pool if name == "run" else self._source()
         timeout = options.get("timeout")
-        return self._call(partial(getattr(source, name), *args, **options), timeout)
+        return self._call(partial(getattr(self._source(), name), *args, **options), timeout)
 
     def _rows_in_thread(self, begin: Callable[[], Any], count: int) -> Iterator[Any]:
         """In a thread: have the loop ask for the rows, so many at once."""

@@ -14,7 +14,7 @@ import pytest
 
 from fastweb import Depends, FastWeb
 from fastweb.dependencies.calls import Kind, kind_of
-from fastweb.postgres import Handle, InterfaceError, NoRowError, PgPool, UniqueViolationError
+from fastweb.postgres import Handle, InterfaceError, NoRowError, PgPool, Rollback, UniqueViolationError
 from fastweb.resources import ResourceError
 from fastweb.testclient import TestClient
 from tests.postgres.running import Gate
@@ -393,3 +393,61 @@ def test_a_thread_whose_loop_ends_is_told(postgres: Postgres) -> None:
     assert not thread.is_alive()
     assert len(found) == 1
     assert isinstance(found[0], Exception)
+
+
+def test_a_handle_of_one_connection(postgres: Postgres, table: str) -> None:
+    """A test's: what endpoints of both kinds do is undone with the connection's transaction."""
+    pool = pooled(postgres)
+    app = FastWeb()
+    Pg = Annotated[Handle, Depends(pool.get)]
+
+    @app.post("/users/{user_id}")
+    async def add(user_id: int, pg: Pg) -> str:
+        try:
+            async with pg.transaction():
+                await pg.execute(INSERT, user_id, "new")
+        except UniqueViolationError:
+            return "there is one"
+        return "added"
+
+    @app.post("/plain/{user_id}")
+    def add_plainly(user_id: int, pg: Pg) -> str:
+        try:
+            with pg.transaction():
+                pg.execute(INSERT, user_id, "new")
+        except UniqueViolationError:
+            return "there is one"
+        return "added"
+
+    @app.get("/count")
+    def count(pg: Pg) -> int:
+        found: int = pg.fetch_value(COUNT)
+        assert len(list(pg.iterate(SELECT, 1))) == len(pg.fetch(User, SELECT, 1)) == 1
+        return found
+
+    @app.post("/run/{user_id}")
+    def run_it(user_id: int, pg: Pg) -> str:
+        async def insert(connection: Any) -> str:
+            status: str = await connection.execute(INSERT, user_id, "run")
+            return status
+
+        found: str = pg.run(insert, retry=2)
+        return found
+
+    @asynccontextmanager
+    async def undone() -> AsyncIterator[None]:
+        async with pool.transaction() as connection:
+            app.dependency_overrides[pool.get] = lambda: Handle(pool, connection)
+            yield
+            raise Rollback
+
+    with TestClient(app) as client:
+        assert client.portal is not None
+        with client.portal.wrap_async_context_manager(undone()):
+            assert client.post("/users/20").json() == client.post("/plain/21").json() == "added"
+            assert client.post("/users/21").json() == client.post("/plain/20").json() == "there is one"
+            assert client.post("/run/22").json() == "INSERT 0 1"
+            assert client.get("/count").json() == 12
+            assert postgres.value(COUNT) == 9
+        app.dependency_overrides.clear()
+        assert client.get("/count").json() == 9
