@@ -63,6 +63,7 @@ cdef class Operation:
     cdef public int closes
     cdef public bint fresh
     cdef public bint refused
+    cdef public bint got
     cdef public bint describing
     cdef public bint holding
     cdef public bint critical

@@ -266,6 +266,8 @@ class Operation:
         self._value: Any = None
         self._error: Any = None
         self._untold: Any = None
+        #: Somebody has got its error.
+        self.got = False
         self._done = False
         self._cancelled = False
         self._words: Any = None
@@ -385,6 +387,7 @@ class Operation:
     @cython.cfunc
     def _tell(self) -> Any:
         """Somebody has got its error."""
+        self.got = True
         untold: Untold = self._untold
         if untold is not None:
             untold.told = True

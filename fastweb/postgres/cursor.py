@@ -48,6 +48,7 @@ class Cursor(Generic[T]):
 
     __slots__ = (
         "_args",
+        "_asking",
         "_cls",
         "_columns",
         "_connection",
@@ -77,6 +78,8 @@ class Cursor(Generic[T]):
         self._cls = cls
         self._timeout = timeout
         self._portal = b""
+        #: Rows were asked for, and have not come.
+        self._asking = False
         self._columns: Any = None
         self._rows: deque[T] = deque()
         self._ended = False
@@ -182,6 +185,11 @@ class Cursor(Generic[T]):
 
     async def _fetch(self, count: int) -> list[T]:
         """Rows of the server, of whom the first question makes the portal."""
+        if self._asking:
+            raise InterfaceError(
+                "a cursor is asked for rows by one task at a time, and by none again"
+                " where that was cancelled or has failed: make another"
+            )
         connection = self._connection
         protocol = connection.protocol
         sink = records_sink() if self._cls is None else class_sink(self._cls)
@@ -198,7 +206,10 @@ class Cursor(Generic[T]):
             self._portal = b"fastweb_%d" % connection.portals
             operation = Operation(protocol, OPEN_PORTAL, self._sql, self._args, sink)
         operation.limit = count
+        self._asking = True
         rows: list[T] = await self._submit(operation)
+        # Not where it was cancelled or has failed: nobody knows which rows would be the next.
+        self._asking = False
         self._columns = operation.columns
         self._ended = not operation.suspended
         return rows

@@ -9,8 +9,8 @@ What is asked in the block goes out at its end, or when something in it is await
 was asked. Each statement has a Sync of its own, so that the failure of one undoes no other; `atomic=True`
 puts BEGIN before the first and COMMIT behind the last, in the same write: all of it, or nothing.
 
-At the block's end all have been answered, and the first error among them is raised, unless the block itself
-has raised; each one's own answer, or error, is got by awaiting it.
+At the block's end all have been answered, and the first error among them that nobody has got is raised,
+unless the block itself has raised; each one's own answer, or error, is got by awaiting it.
 """
 
 from __future__ import annotations
@@ -65,10 +65,11 @@ class Pipeline:
         try:
             if self._atomic:
                 end = self._simple("COMMIT" if error is None else "ROLLBACK")
-            for operation in self._asked:
+            asked = [each for each in self._asked if not each.got]
+            for operation in asked:
                 await _answered(operation)
             # All are asked for theirs: none is one that nobody has got.
-            failures = [failure for each in self._asked if (failure := _failure(each)) is not None]
+            failures = [failure for each in asked if (failure := _failure(each)) is not None]
             if end is not None:
                 tag = await end
                 if tag == "ROLLBACK" and error is None and not failures:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from fastweb.postgres import Rollback
 from fastweb.postgres.connection import Connection, connect
 from fastweb.postgres.errors import (
     BadCopyFileFormatError,
@@ -388,6 +389,38 @@ def test_cursor(on: Any) -> None:
                         "SELECT 1 / (5 - i) FROM generate_series(1, 9) i", prefetch=2
                     ):
                         pass
+        assert await connection.fetch_value("SELECT 1") == 1
+
+    on(main)
+
+
+def test_a_cursor_is_asked_by_one_at_a_time(on: Any) -> None:
+    async def main(connection: Connection) -> None:
+        sql = "SELECT generate_series(1, 10)"
+        async with connection.transaction():
+            async with connection.iterate(sql) as cursor:
+                # None before the portal is there, and none when it is.
+                for expected in ([(1,), (2,)], [(3,), (4,)]):
+                    answers = await asyncio.gather(cursor.fetch(2), cursor.fetch(2), return_exceptions=True)
+                    assert isinstance(answers[0], list)
+                    assert [tuple(row) for row in answers[0]] == expected
+                    assert isinstance(answers[1], InterfaceError)
+                assert await cursor.fetch(1) == [(5,)]
+                task = asyncio.ensure_future(cursor.fetch(1))
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                # A row may be lost, so that there is no next one.
+                with pytest.raises(InterfaceError, match="make another"):
+                    await cursor.fetch(1)
+            raise Rollback
+        async with connection.transaction():
+            cursor = connection.iterate("SELECT $1::int", "x")
+            with pytest.raises(TypeError, match=r"\$1"):
+                await cursor.fetch(1)
+            with pytest.raises(InterfaceError, match="make another"):
+                await cursor.fetch(1)
         assert await connection.fetch_value("SELECT 1") == 1
 
     on(main)

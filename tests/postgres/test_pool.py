@@ -1260,6 +1260,27 @@ def test_a_pipeline_is_one_write(postgres: Postgres, writes: list[bytes]) -> Non
     run(main())
 
 
+def test_a_failure_that_was_caught_in_a_pipeline_is_not_raised_again(postgres: Postgres) -> None:
+    async def main() -> None:
+        async with PgPool(postgres.dsn, 1, 1) as pool:
+            async with pool.pipeline() as p:
+                with pytest.raises(PostgresError, match="nothing"):
+                    await p.fetch("SELECT * FROM nothing")
+                with pytest.raises(TimeoutError):
+                    await p.fetch("SELECT pg_sleep(10)", timeout=0.01)
+                value = p.fetch_value("SELECT 1")
+            assert await value == 1
+            with pytest.raises(TimeoutError):
+                async with pool.pipeline() as p:
+                    p.fetch("SELECT pg_sleep(10)", timeout=0.01)
+            with pytest.raises(PostgresError, match="rolled back"):
+                async with pool.pipeline(atomic=True) as p:
+                    with pytest.raises(PostgresError, match="nothing"):
+                        await p.fetch("SELECT * FROM nothing")
+
+    run(main())
+
+
 def test_a_failure_in_a_pipeline_undoes_no_other(postgres: Postgres) -> None:
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 1) as pool:
