@@ -336,6 +336,10 @@ def test_what_a_transaction_is_like(on: Any, level: Isolation) -> None:
             with pytest.raises(InterfaceError, match="a nested transaction is a savepoint"):
                 async with connection.transaction(level):
                     pass
+            # The same again is a savepoint in it.
+            again = connection.transaction(level, read_only=True, deferrable=True)
+            async with connection.transaction(), again:
+                assert await connection.fetch_value("SHOW transaction_read_only") == "on"
         with pytest.raises(ReadOnlySQLTransactionError):
             async with connection.transaction(read_only=True):
                 await connection.execute("CREATE TABLE never (id int)")
