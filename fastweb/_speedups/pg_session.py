@@ -250,6 +250,10 @@ class BaseSession(Outcomes):
             raise WireError("a DataRow of a statement that has no rows")
         if operation.stale:
             return stop
+        if operation.kind == _COPY:
+            # Its sink takes none, and would be asked for ever.
+            self._fail_sink(operation, ValueError("there are rows beside what COPY gives: give it alone"))
+            return stop
         return self._hand_over(operation, data, at, stop, end)
 
     @cython.cfunc
@@ -433,7 +437,13 @@ class BaseSession(Outcomes):
                 raise WireError("a CopyInResponse or CopyOutResponse that is not as long as it says")
             operation.wants |= _COPY_IN if kind == 71 else _COPY_OUT
             if operation.kind == _COPY and operation.on_copy is not None and not operation.dropped:
-                operation.on_copy(operation)
+                begin: Any = operation.on_copy
+                # Another one behind it gets no data.
+                operation.on_copy = None
+                if (kind == 71) == (operation.sink is None):
+                    begin(operation)
+                else:
+                    self._wrong_way(operation, kind == 71)
             elif kind == 71:
                 self.end_copy("COPY FROM STDIN takes data: use copy_in")
         elif kind == 99:  # CopyDone
@@ -443,6 +453,15 @@ class BaseSession(Outcomes):
             operation.wants = _RESULTS
         else:
             raise WireError(f"a message {chr(kind)!r}, of which nothing is known here")
+        return None
+
+    @cython.cfunc
+    def _wrong_way(self, operation: Operation, takes: cython.bint) -> object:
+        """A COPY to whom asked for one from, or the reverse."""
+        method = "copy_out is of COPY … TO STDOUT" if takes else "copy_in is of COPY … FROM STDIN"
+        self._fail_sink(operation, ValueError(f"{method}: {operation.sql}"))
+        if takes:
+            self.end_copy(method)
         return None
 
     @cython.cfunc

@@ -24,6 +24,7 @@ from fastweb.postgres.errors import (
     DivisionByZeroError,
     InterfaceError,
     InvalidTextRepresentationError,
+    QueryCanceledError,
     UndefinedTableError,
     UniqueViolationError,
 )
@@ -422,5 +423,32 @@ def test_a_cursor_is_asked_by_one_at_a_time(on: Any) -> None:
             with pytest.raises(InterfaceError, match="make another"):
                 await cursor.fetch(1)
         assert await connection.fetch_value("SELECT 1") == 1
+
+    on(main)
+
+
+def test_texts_that_are_not_one_copy(on: Any) -> None:
+    """They end, whatever the server says to them, and leave a good connection."""
+
+    async def main(connection: Connection) -> None:
+        out, into = "COPY (SELECT 1) TO STDOUT", "COPY v (b) FROM STDIN"
+        for sql, error, words in (
+            (f"{out}; SELECT 1", ValueError, "rows beside"),
+            (into, ValueError, "copy_out is of COPY … TO STDOUT"),
+            (f"{out}; {into}", QueryCanceledError, "takes data"),
+        ):
+            with pytest.raises(error, match=words):
+                await connection.copy_out(sql)
+            assert await connection.fetch_value("SELECT 1") == 1
+        assert await connection.copy_out(f"{out}; {out}") == b"1\n1\n"
+        for sql, error, words in (
+            (f"{into}; SELECT 1", ValueError, "rows beside"),
+            (out, ValueError, "copy_in is of COPY … FROM STDIN"),
+            (f"{into}; {into}", QueryCanceledError, "takes data"),
+        ):
+            for data in (b"1\n", [b"1\n"] * 2):
+                with pytest.raises(error, match=words):
+                    await connection.copy_in(sql, data)
+                assert await connection.fetch_value("SELECT 1") == 1
 
     on(main)
