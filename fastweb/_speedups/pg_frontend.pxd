@@ -57,6 +57,8 @@ cdef class Frontend:
     cdef public double busy_poll
     cdef bint _polling
     cdef double _poll_until
+    cdef public object clock
+    cdef double _answer_time
     cdef long long _poll_served
     cdef int _poll_rest
     cdef int _poll_misses

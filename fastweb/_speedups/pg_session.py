@@ -142,6 +142,8 @@ class BaseSession(Outcomes):
         finally:
             self._wake()
             self._feeding = False
+        if self.busy_poll > 0 and not self._polling:
+            self._answer_time = self.clock()
         self.flush()
 
     @cython.cfunc

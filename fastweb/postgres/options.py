@@ -90,8 +90,8 @@ class Options:
         home: the user's home directory, for the files above.
         scram_iterations: the most iterations that a server may ask of SCRAM.
         command_timeout: seconds for each statement; None: no limit.
-        busy_poll: seconds for which the event loop is kept awake for an answer, where answers are known to
-            come that soon; 0 or None: it sleeps.
+        busy_poll: seconds for which the event loop is kept awake for an answer, where one statement follows
+            the other and answers are known to come that soon; 0 or None: it sleeps.
         message_size: bytes of one message of the server.
         columns: of a row.
         array_elements: of one array.

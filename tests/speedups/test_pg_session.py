@@ -106,6 +106,12 @@ class Session(BaseSession):
     def lost_error(self, operation: Operation) -> Any:
         return ConnectionError("lost")
 
+    def check(self, sql: str) -> None:
+        pass
+
+    def rows_of(self, args: Any) -> Any:
+        return iter(args)
+
     def wrong_count(self, sql: str, expected: int, got: int) -> Any:
         return LookupError(f"{expected} and not {got}")
 
@@ -713,9 +719,32 @@ def test_who_waits_already_is_told_that_the_connection_is_lost() -> None:
     assert isinstance(operation.exception(), ConnectionError)
 
 
-def test_an_answer_is_polled_for_until_it_has_come() -> None:
+class Clock:
+    """Stands still but where it is told to go on, or by so much a look."""
+
+    def __init__(self, step: float = 0.0) -> None:
+        self.time = 1000.0
+        self.step = step
+
+    def __call__(self) -> float:
+        self.time += self.step
+        return self.time
+
+
+def polling(clock: Clock) -> Session:
+    """A session that has just got an answer, and may poll for a second."""
     session = prepared()
-    session.busy_poll = 1000.0
+    session.clock = clock
+    session.busy_poll = 1.0
+    session.ask()
+    session.own_loop.turn()
+    assert not session.own_loop.soon
+    session.feed(ANSWER)
+    return session
+
+
+def test_the_next_answer_is_polled_for_until_it_has_come() -> None:
+    session = polling(Clock())
     asked = session.ask()
     for _ in range(100):
         session.own_loop.turn()
@@ -726,9 +755,36 @@ def test_an_answer_is_polled_for_until_it_has_come() -> None:
     assert not session.own_loop.soon
 
 
-def test_answers_that_never_come_in_time_are_polled_for_ever_more_rarely() -> None:
+def test_what_is_asked_when_an_answer_is_told_is_polled_for() -> None:
     session = prepared()
-    session.busy_poll = 1e-9
+    session.busy_poll = 1.0
+    session.ask().add_done_callback(lambda _operation: session.ask())
+    session.own_loop.turn()
+    assert not session.own_loop.soon
+    session.feed(ANSWER)
+    session.own_loop.turn()
+    for _ in range(10):
+        session.own_loop.turn()
+        assert session.own_loop.soon
+
+
+def test_what_is_asked_after_a_pause_is_not_polled_for() -> None:
+    clock = Clock()
+    session = polling(clock)
+    for pause, polls in ((1.5, False), (0.5, True), (100.0, False)):
+        clock.time += pause
+        session.ask()
+        session.own_loop.turn()
+        session.own_loop.turn()
+        assert bool(session.own_loop.soon) is polls
+        session.feed(ANSWER)
+        session.own_loop.turn()
+        assert not session.own_loop.soon
+
+
+def test_answers_that_never_come_in_time_are_polled_for_ever_more_rarely() -> None:
+    clock = Clock()
+    session = polling(clock)
     polled: list[int] = []
     for number in range(3000):
         session.ask()
@@ -736,6 +792,7 @@ def test_answers_that_never_come_in_time_are_polled_for_ever_more_rarely() -> No
         if session.own_loop.soon:
             polled.append(number)
             while session.own_loop.soon:
+                clock.time += 0.4
                 session.own_loop.turn()
         session.feed(ANSWER)
     steps = [after - before - 1 for before, after in itertools.pairwise(polled)]
@@ -744,15 +801,15 @@ def test_answers_that_never_come_in_time_are_polled_for_ever_more_rarely() -> No
 
 
 def test_an_answer_in_time_is_worth_polling_for_again() -> None:
-    session = prepared()
-    session.busy_poll = 1e-9
+    clock = Clock()
+    session = polling(clock)
     for _ in range(3):
         session.ask()
         session.own_loop.turn()
         while session.own_loop.soon:
+            clock.time += 0.4
             session.own_loop.turn()
         session.feed(ANSWER)
-    session.busy_poll = 1000.0
     for _ in range(3):
         session.ask()
         session.own_loop.turn()
@@ -765,10 +822,10 @@ def test_an_answer_in_time_is_worth_polling_for_again() -> None:
 
 
 def test_nothing_is_polled_for_where_the_connection_is_lost() -> None:
-    session = prepared()
-    session.busy_poll = 1000.0
+    session = polling(Clock())
     session.ask()
     session.own_loop.turn()
+    assert session.own_loop.soon
     session.lose(ConnectionError("lost"))
     session.own_loop.turn()
     assert not session.own_loop.soon

@@ -51,6 +51,9 @@ class Session(BaseSession):
     def insert_of(self, sql: str) -> Any:
         return self.insert
 
+    def rows_of(self, args: Any) -> Any:
+        return iter(args)
+
     def text_codec(self) -> Codec:
         return CODECS[1]
 
