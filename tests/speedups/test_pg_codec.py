@@ -62,8 +62,8 @@ HONEST: dict[str, list[bytes]] = {
     "varbit": [ints(9) + b"\xff\x80"],
     "path": [b"\1" + ints(1) + bytes(16)],
     "polygon": [ints(2) + bytes(32)],
-    "_int4": [ints(1, 1, 23, 2, 1, 4, 7, -1), ints(2, 0, 23, 1, 1, 2, 1, 4, 1, 4, 2), ints(0, 0, 23)],
-    "_tsvector": [b'{a,"b c",NULL,{x}}', b"[0:1]={a,b}", b"{}"],
+    "int4[]": [ints(1, 1, 23, 2, 1, 4, 7, -1), ints(2, 0, 23, 1, 1, 2, 1, 4, 1, 4, 2), ints(0, 0, 23)],
+    "tsvector[]": [b'{a,"b c",NULL,{x}}', b"[0:1]={a,b}", b"{}"],
     "int4range": [b"\2" + ints(4, 1, 4, 9), b"\1", b"\x18"],
     "int4multirange": [ints(1, 17) + b"\2" + ints(4, 1, 4, 9)],
     "record": [ints(2, 23, 4, 5, 25, -1)],
@@ -131,15 +131,15 @@ def test_any_bytes(codec: Codec, data: bytes) -> None:
 MUCH = 2**31 - 1
 #: Small messages that announce much.
 ANNOUNCED: list[tuple[str, bytes]] = [
-    ("_int4", ints(1, 0, 23, MUCH, 1)),
-    ("_int4", ints(2, 0, 23, MUCH, 1, MUCH, 1, 4, 1)),
-    ("_int4", ints(6, 0, 23, *[1000, 1] * 6) + bytes(100)),
-    ("_int4", ints(2, 0, 23, MUCH, 1, 0, 1)),
-    ("_int4", ints(MUCH, 0, 23)),
-    ("_int4", ints(-1, 0, 23)),
-    ("_int4", ints(1, 0, 23, -5, 1) + bytes(40)),
-    ("_int4", ints(1, 0, 23, 1, 1, MUCH) + bytes(40)),
-    ("_int4", ints(1, 0, 23, 1, 1, -2) + bytes(40)),
+    ("int4[]", ints(1, 0, 23, MUCH, 1)),
+    ("int4[]", ints(2, 0, 23, MUCH, 1, MUCH, 1, 4, 1)),
+    ("int4[]", ints(6, 0, 23, *[1000, 1] * 6) + bytes(100)),
+    ("int4[]", ints(2, 0, 23, MUCH, 1, 0, 1)),
+    ("int4[]", ints(MUCH, 0, 23)),
+    ("int4[]", ints(-1, 0, 23)),
+    ("int4[]", ints(1, 0, 23, -5, 1) + bytes(40)),
+    ("int4[]", ints(1, 0, 23, 1, 1, MUCH) + bytes(40)),
+    ("int4[]", ints(1, 0, 23, 1, 1, -2) + bytes(40)),
     ("hstore", ints(MUCH)),
     ("hstore", ints(-1)),
     ("hstore", ints(1, -1, -1)),
@@ -172,13 +172,13 @@ ANNOUNCED: list[tuple[str, bytes]] = [
     ("jsonb", b"\2{}"),
     ("jsonb", b"\1{"),
     ("json", b""),
-    ("_tsvector", b"{" * 7 + b"}" * 7),
+    ("tsvector[]", b"{" * 7 + b"}" * 7),
     *[
-        ("_tsvector", text)
+        ("tsvector[]", text)
         for text in (b"", b"{", b"a", b"{a", b"{a,}", b"{,a}", b"{a}}", b'{"a}', b'{"a"b}', b"[", b"[1:2]")
     ],
     *[
-        ("_tsvector", text)
+        ("tsvector[]", text)
         for text in (b"{a}b", b"{{a},b}}", b'{"a\\', b'{"a\\"', b"{}{}", b"[1]{a}", b"[x]={a}", b"{a b\\}")
     ],
 ]
@@ -239,7 +239,7 @@ def test_what_failed_half_way_can_be_taken_back() -> None:
     out = Output()
     out.put_int32(7)
     with pytest.raises(TypeError):
-        BY_NAME["_int4"].encode(out, [1, 2, "x"])
+        BY_NAME["int4[]"].encode(out, [1, 2, "x"])
     out.truncate(4)
     assert out.take() == ints(7)
 
@@ -248,7 +248,7 @@ def test_a_list_in_itself() -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(ValueError, match="6 dimensions"):
-        BY_NAME["_int4"].encode(Output(), endless)
+        BY_NAME["int4[]"].encode(Output(), endless)
 
 
 def test_a_catalog_that_makes_no_sense() -> None:
