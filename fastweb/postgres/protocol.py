@@ -173,6 +173,16 @@ class Protocol(BaseSession):
             self.lose(ConnectionLostError(f"{self.address} {why}: the connection was closed"))
             self.transport.abort()
 
+    def end_within(self, seconds: float, sql: str) -> asyncio.TimerHandle:
+        """Close where COMMIT or ROLLBACK is not answered in time: it cannot be asked again, and nothing can
+        be done behind it."""
+        why = f"has not answered {sql} in {seconds:g} s"
+        if self._canceller is not None:
+            # The statement before it has a time of its own to end in.
+            seconds += ENDS_WITHIN
+        timer: asyncio.TimerHandle = self.loop.call_later(seconds, self.give_up, why)
+        return timer
+
     def hang_up(self) -> None:
         """Close politely, and wait for nothing: Terminate, Byte1('X'), Int32(4)."""
         if not self.closing:
@@ -350,12 +360,15 @@ class Protocol(BaseSession):
             self.give_up(f"has not ended a statement that was cancelled {ENDS_WITHIN:g} s ago")
         except InterfaceError:
             # It has given no key to cancel by: the answer is waited for.
-            pass
+            await self.drained_all()
         except ProtocolError as error:
             # Late, it would end what comes next.
             self.broken(error)
+        except BaseException:
+            # The loop ends, and does not wait for the server.
+            self.give_up("was at a statement that nobody waited for when its cancellation was given up")
+            raise
         finally:
-            await self.drained_all()
             self._canceller = None
             if self.lost is None:
                 self.unhold()

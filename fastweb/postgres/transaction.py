@@ -352,11 +352,7 @@ class Transaction:
         protocol.submit(operation)
         waiter = protocol.loop.create_future()
         seconds = self._connection.options.command_timeout
-        timer = None
-        if seconds is not None:
-            # It cannot be asked again, and nothing can be done behind it.
-            why = f"has not answered {sql} in {seconds:g} s"
-            timer = protocol.loop.call_later(seconds, protocol.give_up, why)
+        timer = None if seconds is None else protocol.end_within(seconds, sql)
 
         def ended(_operation: Operation) -> None:
             if timer is not None:

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from fastweb.postgres import Connection, PgPool, connect
 from fastweb.postgres import errors as e
 from tests.postgres.proxy import proxy
-from tests.postgres.running import SLOWER, Gate, SlowClock, SlowClockOfUvloop, granted, run, until
+from tests.postgres.running import PATIENCE, SLOWER, Gate, SlowClock, SlowClockOfUvloop, granted, run, until
 from tests.postgres.servers import OwnPostgres, PgBouncer, Postgres
 
 #: What a client may be told when its server goes away: the server's last words, or that it is gone.
@@ -268,6 +269,54 @@ def test_the_network_stops_in_a_transaction(
             await connection.close()
 
     run(main())
+
+
+def test_a_rollback_has_its_time_behind_a_slow_cancellation(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The `command_timeout` that a statement has exceeded is not the ROLLBACK's, which waits for its end."""
+    monkeypatch.setattr("fastweb.postgres.protocol.ENDS_WITHIN", PATIENCE)
+
+    async def main() -> None:
+        async with await connect(postgres.dsn, command_timeout=0.1) as connection:
+            send = connection.protocol.send_cancel
+            assert send is not None
+
+            async def slow() -> None:
+                await asyncio.sleep(0.3)
+                await send()
+
+            connection.protocol.send_cancel = slow
+            with Gate(postgres) as gate, pytest.raises(TimeoutError):
+                async with connection.transaction():
+                    await connection.execute(f"select {gate.sql}")
+            assert await connection.fetch_value("select 1", timeout=PATIENCE) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_loop_that_ends_does_not_wait_for_a_cancellation(
+    postgres: Postgres, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def main() -> Connection:
+        connection = await connect(postgres.dsn)
+        begun = asyncio.Event()
+
+        async def silent() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        connection.protocol.send_cancel = silent
+        with pytest.raises(TimeoutError):
+            await connection.execute(f"select {gate.sql}", timeout=0.05)
+        await begun.wait()
+        return connection
+
+    with Gate(postgres) as gate:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            connection = runner.run(main())
+        assert connection.is_closed
 
 
 def test_a_slow_network(postgres: Postgres) -> None:
