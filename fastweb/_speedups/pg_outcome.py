@@ -120,7 +120,8 @@ class Outcomes(BatchQueue):
             oids = set(statement.oids)
             if statement.row_description:
                 oids.update(columns_of(statement.row_description, 0, len(statement.row_description))[1])
-            unknown = [oid for oid in oids if self.registry.codec(oid) is None or (anew and oid >= MADE)]
+            # All of the database's own: where one was altered, all are forgotten.
+            unknown = [oid for oid in oids if oid >= MADE or self.registry.codec(oid) is None]
             self.look_up(unknown, operation)
             return None
         statement.description = description
@@ -336,6 +337,7 @@ class Outcomes(BatchQueue):
         if statement is None:
             return False
         again: cython.bint = False
+        doubtful: cython.bint = False
         code = getattr(error, "sqlstate", None)
         if code == "26000":
             # invalid_sql_statement_name: a pooler, or a DEALLOCATE, has lost it.
@@ -359,22 +361,26 @@ class Outcomes(BatchQueue):
         elif operation.stale:
             # What was done can be asked twice only where it changes nothing.
             again = error is not None or self.only_reads(operation.sql)
-            operation.refused = operation.kind == _BATCH
+            operation.refused = doubtful = operation.kind == _BATCH
             self._drop_statement(statement)
         elif not statement.proven and not operation.describing and code is not None:
             again = code[:2] in ("42", "08") or code == "22P03"
-            operation.refused = code in _MISMATCHES
+            operation.refused = doubtful = code in _MISMATCHES
             self._drop_statement(statement)
         elif code in _MISMATCHES and self._unbound and not operation.describing and self._outdated(operation):
             # The types of its parameters are those that were found when it was parsed; or one of them was
             # altered since it was looked up.
-            again = operation.refused = True
+            again = operation.refused = doubtful = True
             self._drop_statement(statement)
         if operation.kind == _BATCH:
             again = again or operation.alone
             if not isinstance(operation.args, (list, tuple)):
-                return False
-        return again and not operation.retried and self.transaction_status == "I"
+                again = False
+        again = again and not operation.retried and self.transaction_status == "I"
+        if doubtful and not again and statement.description is not None:
+            # Who asks next asks by what the types are made of then.
+            self.registry.doubt([oid for oid in statement.description.oids if oid >= MADE])
+        return again
 
     @cython.cfunc
     def _ask_again(self, operation: Operation) -> object:

@@ -442,7 +442,7 @@ class BaseSession(Outcomes):
                 begin: Any = operation.on_copy
                 # Another one behind it gets no data.
                 operation.on_copy = None
-                if (kind == 71) == (operation.sink is None):
+                if operation.failure is None and (kind == 71) == (operation.sink is None):
                     begin(operation)
                 else:
                     self._wrong_way(operation, kind == 71)

@@ -276,6 +276,12 @@ class TypeRegistry:
         self._found.clear()
         self.version += 1
 
+    def doubt(self, oids: Iterable[int]) -> None:
+        """Look these types up when a statement that has them is next described: they may have changed."""
+        for oid in oids:
+            if oid not in self._built_in:
+                self._codecs.pop(oid, None)
+
     def set_codec(
         self,
         name: str,

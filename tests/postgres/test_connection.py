@@ -388,6 +388,28 @@ def test_arguments_of_a_type_that_was_altered(postgres: Postgres) -> None:
                     rows = d.iterate("select $1::bend", (8, "y"))
                     assert [row[0] async for row in rows] == [(8, "y")]
                     raise Rollback
+                # Within a transaction it is an error once, and looked up again.
+                await d.execute(insert, (8,))
+                await c.execute("alter type bend add attribute c text")
+                with pytest.raises(ValueError, match="expected 1 values for bend, got 2"):
+                    async with d.transaction():
+                        await d.execute_many(insert, [((8, "y"),)])
+                async with d.transaction():
+                    await d.execute_many(insert, [((8, "y"),)])
+                await c.execute("alter type bend drop attribute c")
+                with pytest.raises(DatatypeMismatchError):
+                    async with d.transaction():
+                        await d.execute(insert, (9, "z"))
+                async with d.transaction():
+                    await d.execute(insert, (9,))
+                # A new text whose look-up finds that: it has other types, too, that were known.
+                await c.execute("create type bent_twice as (b bend); create type blend as (b int)")
+                assert await d.fetch_value("select $1::blend", (1,)) == (1,)
+                await c.execute("alter type bend add attribute c text")
+                found = await d.fetch_one("select $1::bent_twice, $2::blend", ((1, "x"),), (2,))
+                assert found == (((1, "x"),), (2,))
+                await c.execute("drop type bent_twice, blend; alter type bend drop attribute c")
+                await d.execute(insert, (9,))
                 version = c.types.version
                 for _ in range(3):
                     with pytest.raises(ValueError, match=r"\$1 \(bend\): expected 1 values for bend, got 2"):

@@ -436,6 +436,7 @@ def test_texts_that_are_not_one_copy(on: Any) -> None:
             (f"{out}; SELECT 1", ValueError, "rows beside"),
             (into, ValueError, "copy_out is of COPY … TO STDOUT"),
             (f"{out}; {into}", QueryCanceledError, "takes data"),
+            (f"COPY v TO PROGRAM 'cat >&2'; SELECT 1; {into}", ValueError, "rows beside"),
         ):
             with pytest.raises(error, match=words):
                 await connection.copy_out(sql)
