@@ -86,12 +86,15 @@ class BaseDesk:
         """
         if not self.is_here():
             self.enter()
+        limited: cython.bint = timeout is not None or self.command_timeout is not None
+        if limited and self.is_over(operation, timeout):
+            return operation
         if share is None and self._kinds.get(operation.sql) is self._read:
             operation.plain_read = True
             self.read(operation)
         else:
             self.place(operation, share)
-        if timeout is not None or self.command_timeout is not None:
+        if limited:
             self.limit(operation, timeout)
         return operation
 
@@ -180,6 +183,10 @@ class BaseDesk:
 
     def wait_to_read(self, operation: Operation) -> None:
         """Let a read wait for a connection."""
+        raise NotImplementedError
+
+    def is_over(self, operation: Operation, timeout: Any) -> bool:
+        """Whether its time has gone by before it is asked; it has failed then."""
         raise NotImplementedError
 
     def limit(self, operation: Operation, timeout: Any) -> None:

@@ -19,11 +19,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
 
 from fastweb._speedups.pg_objects import class_sink, one_sink
-from fastweb._speedups.pg_operation import BATCH, PREPARE, SIMPLE, Operation
+from fastweb._speedups.pg_operation import BATCH, PREPARE, QUERY, SIMPLE, Operation
 from fastweb._speedups.pg_record import Record
 from fastweb._speedups.pg_rows import json_sink, records_sink, value_sink
 from fastweb.postgres.conninfo import resolve
-from fastweb.postgres.deadline import limit
+from fastweb.postgres.deadline import is_over, limit
 from fastweb.postgres.options import Options
 from fastweb.postgres.other_names import instead_of
 from fastweb.postgres.protocol import Protocol
@@ -194,13 +194,9 @@ class Connection:
             TimeoutError: it did not come in time.
         """
         if isinstance(sql, str):
-            operation = self._query(sql, args, records_sink())
-        else:
-            _check_text(sql, args)
-            operation = self._query(args[0], args[1:], class_sink(sql))
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
-        return operation
+            return self._ask(sql, args, records_sink(), timeout)
+        _check_text(sql, args)
+        return self._ask(args[0], args[1:], class_sink(sql), timeout)
 
     @overload
     def fetch_one(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Record | None]: ...
@@ -213,20 +209,13 @@ class Connection:
     def fetch_one(self, sql: Any, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
         """The first row, None where there is none: as `fetch`."""
         if isinstance(sql, str):
-            operation = self._query(sql, args, one_sink())
-        else:
-            _check_text(sql, args)
-            operation = self._query(args[0], args[1:], one_sink(sql))
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
-        return operation
+            return self._ask(sql, args, one_sink(), timeout)
+        _check_text(sql, args)
+        return self._ask(args[0], args[1:], one_sink(sql), timeout)
 
     def fetch_value(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Any]:
         """The first value of the first row, None where there is none: as `fetch`."""
-        operation = self._query(sql, args, value_sink())
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
-        return operation
+        return self._ask(sql, args, value_sink(), timeout)
 
     def fetch_json(
         self, sql: str, /, *args: Any, one: bool = False, timeout: float | None = None
@@ -236,22 +225,14 @@ class Connection:
         Arguments:
             one: the first row alone, or `null`.
         """
-        operation = self._query(sql, args, json_sink(one))
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
-        return operation
+        return self._ask(sql, args, json_sink(one), timeout)
 
     def execute(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[str]:
         """Do it, and tell the command's tag, such as "UPDATE 3". With no arguments, it may be several
         statements: all of them are one transaction, unless they say otherwise."""
         if args:
-            operation = self._query(sql, args, None)
-        else:
-            operation = Operation(self.protocol, SIMPLE, sql)
-            self.protocol.submit(operation)
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
-        return operation
+            return self._ask(sql, args, None, timeout)
+        return self.submit(Operation(self.protocol, SIMPLE, sql), timeout)
 
     def execute_many(
         self,
@@ -273,11 +254,7 @@ class Connection:
 
             seconds = self._timeout if timeout is None else timeout
             return execute_many_async(self.submit_here, sql, args, seconds)
-        operation = Operation(self.protocol, BATCH, sql, args, result_of=_none)
-        self.protocol.submit(operation)
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
-        return operation
+        return self.submit(Operation(self.protocol, BATCH, sql, args, result_of=_none), timeout)
 
     @overload
     def exec(self, sql: str, /, *args: Any, timeout: float | None = None) -> Answer[Result[Record]]: ...
@@ -293,13 +270,9 @@ class Connection:
         from fastweb.postgres.results import result_of
 
         if isinstance(sql, str):
-            operation = self._query(sql, args, records_sink(), result_of)
-        else:
-            _check_text(sql, args)
-            operation = self._query(args[0], args[1:], class_sink(sql), result_of)
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
-        return operation
+            return self._ask(sql, args, records_sink(), timeout, result_of)
+        _check_text(sql, args)
+        return self._ask(args[0], args[1:], class_sink(sql), timeout, result_of)
 
     # Transactions, cursors, COPY
 
@@ -437,11 +410,7 @@ class Connection:
     ) -> PreparedStatement:
         """Let the server parse and describe a statement. What is asked often is prepared by itself: this is
         for who wants to know its parameters and columns, or its errors, beforehand."""
-        operation = Operation(self.protocol, PREPARE, sql)
-        self.protocol.submit(operation)
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
-        statement = await operation
+        statement = await self.submit(Operation(self.protocol, PREPARE, sql), timeout)
         from fastweb.postgres.prepared import PreparedStatement
 
         return PreparedStatement(self, statement)
@@ -453,10 +422,22 @@ class Connection:
 
     def submit(self, operation: Operation, timeout: float | None = None) -> Operation:
         """Ask an operation that the caller has made (`fastweb._speedups.pg_operation`)."""
-        self.protocol.submit(operation)
-        if timeout is not None or self._timeout is not None:
-            self._limit(operation, timeout)
+        seconds = self._timeout if timeout is None else timeout
+        if seconds is None:
+            self.protocol.submit(operation)
+        elif not is_over(operation, seconds):
+            self.protocol.submit(operation)
+            limit(operation, self.protocol.loop, seconds)
         return operation
+
+    def _ask(
+        self, sql: str, args: tuple[Any, ...], sink: Any, timeout: float | None, result_of: Any = None
+    ) -> Operation:
+        """The same for one statement with parameters."""
+        if timeout is None and self._timeout is None:
+            operation: Operation = self._query(sql, args, sink, result_of)
+            return operation
+        return self.submit(Operation(self.protocol, QUERY, sql, args, sink, result_of), timeout)
 
     def pipeline(self, *, atomic: bool = False) -> Pipeline:
         """Many statements in one write: `async with connection.pipeline() as p`.
@@ -467,10 +448,6 @@ class Connection:
         from fastweb.postgres.pipeline import Pipeline
 
         return Pipeline(self, atomic)
-
-    def _limit(self, operation: Operation, timeout: float | None) -> None:
-        """Let an operation end in time."""
-        limit(operation, self.protocol.loop, self._timeout if timeout is None else timeout)
 
     # Listening
 

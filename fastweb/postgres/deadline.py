@@ -7,7 +7,24 @@ from typing import Any
 from fastweb._speedups.pg_operation import Operation
 from fastweb.postgres.options import check_timeout
 
-__all__ = ["limit"]
+__all__ = ["is_over", "limit"]
+
+
+def is_over(operation: Operation, seconds: Any) -> bool:
+    """Whether the time has gone by before the operation is asked, which then is never sent: it has failed.
+
+    Arguments:
+        operation: of a session, or of what stands for one.
+        seconds: 0 and less where it has.
+
+    Raises:
+        TypeError, ValueError: they are no number.
+    """
+    check_timeout(seconds)
+    if seconds > 0:
+        return False
+    operation.settle(None, _late(operation, seconds))
+    return True
 
 
 def limit(operation: Operation, loop: Any, seconds: Any) -> None:
@@ -16,20 +33,11 @@ def limit(operation: Operation, loop: Any, seconds: Any) -> None:
     Arguments:
         operation: submitted.
         loop: its event loop.
-        seconds: 0 and less where the time has gone by: it ends at once, and is not sent where it was not yet.
-
-    Raises:
-        TypeError, ValueError: they are no number; the operation is cancelled.
+        seconds: more than 0.
     """
-    try:
-        check_timeout(seconds)
-    except (TypeError, ValueError):
-        operation.cancel()
-        raise
-    if operation.done():
-        return
-    error = TimeoutError(f"no answer in {seconds:g} s: {operation.sql}")
-    if seconds > 0:
-        operation.timer = loop.call_later(seconds, operation.expire, error)
-    else:
-        operation.expire(error)
+    if not operation.done():
+        operation.timer = loop.call_later(seconds, operation.expire, _late(operation, seconds))
+
+
+def _late(operation: Operation, seconds: float) -> TimeoutError:
+    return TimeoutError(f"no answer in {seconds:g} s: {operation.sql}")

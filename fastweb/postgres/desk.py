@@ -21,7 +21,7 @@ from typing import Any
 
 from fastweb._speedups.pg_desk import ENOUGH, LONG, BaseDesk
 from fastweb._speedups.pg_operation import Operation
-from fastweb.postgres.deadline import limit
+from fastweb.postgres.deadline import is_over, limit
 from fastweb.postgres.errors import InterfaceError, PoolTimeoutError
 from fastweb.postgres.lines import Line, Waiter, copy_of
 from fastweb.postgres.slots import Slot
@@ -99,6 +99,10 @@ class Desk(BaseDesk):
 
     def wait_to_read(self, operation: Operation) -> None:
         self._wait(self.reading, operation)
+
+    def is_over(self, operation: Operation, timeout: float | None) -> bool:
+        operation.session = self.reading
+        return is_over(operation, self.command_timeout if timeout is None else timeout)
 
     def limit(self, operation: Operation, timeout: float | None) -> None:
         limit(operation, self.loop, self.command_timeout if timeout is None else timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -17,11 +18,16 @@ METHODS = ("fetch", "fetch_one", "fetch_value", "fetch_json", "execute", "exec")
 def test_a_time_that_has_gone_by(postgres: Postgres, seconds: float) -> None:
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 2) as pool, pool.acquire() as connection:
+            await connection.execute("drop table if exists gone; create table gone (n int)")
             for who in (pool, connection):
                 for name in METHODS:
-                    with pytest.raises(TimeoutError, match=f"no answer in {seconds:g} s: select 1"):
-                        await getattr(who, name)("select 1", timeout=seconds)
-                assert await who.fetch_value("select 2") == 2
+                    with pytest.raises(TimeoutError, match=f"no answer in {seconds:g} s: insert"):
+                        await getattr(who, name)("insert into gone values (1) returning n", timeout=seconds)
+                with pytest.raises(TimeoutError, match="no answer in"):
+                    await who.execute_many("insert into gone values ($1)", [(1,)], timeout=seconds)
+                # Nothing of it was sent.
+                await asyncio.sleep(0.05)
+                assert await who.fetch_value("select count(*) from gone") == 0
 
     run(main())
 
@@ -35,11 +41,11 @@ def test_what_is_no_time(postgres: Postgres, seconds: Any, error: type[Exception
 
     async def main() -> None:
         async with PgPool(postgres.dsn, 1, 2) as pool, pool.acquire() as connection:
-            await connection.execute("create temp table times (n int)")
+            await connection.execute("drop table if exists times; create table times (n int)")
             for who in (pool, connection):
                 for name in METHODS:
                     with pytest.raises(error, match=r"^timeout"):
-                        await getattr(who, name)("select 1", timeout=seconds)
+                        await getattr(who, name)("insert into times values (1) returning n", timeout=seconds)
                 with pytest.raises(error, match=r"^timeout"):
                     await who.execute_many("insert into times values ($1)", later(), timeout=seconds)
                 with pytest.raises(error, match=r"^timeout"):
